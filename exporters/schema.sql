@@ -1,0 +1,67 @@
+-- What a publication keeps: the published copies, how to undo them, and the ledger.
+
+create schema if not exists ops;
+
+create schema if not exists marts;
+
+create schema if not exists history;
+
+create table if not exists ops.publications (
+    publication_id bigint primary key,
+    published_at timestamptz not null,
+    as_of_date date not null,
+    run_id text,
+    load_id bigint,
+    filter text not null,
+    dump_sha256 text,
+    fingerprint text not null,
+    rollback_of bigint references ops.publications (publication_id),
+    rows_total bigint,
+    summary jsonb not null default '{}'
+);
+
+comment on table ops.publications is
+'One row per publication: a candidate that passed the gate, or an older one put back.';
+
+-- 'superseded': still pending when a later publication took its place, so never completed.
+create table if not exists ops.exports (
+    publication_id bigint references ops.publications (publication_id),
+    destination text not null,
+    status text not null
+        check (status in ('pending', 'complete', 'failed', 'superseded')),
+    added bigint,
+    changed bigint,
+    removed bigint,
+    started_at timestamptz,
+    finished_at timestamptz,
+    error text,
+    primary key (publication_id, destination)
+);
+
+comment on table ops.exports is
+'One row per publication and destination outside PostgreSQL: whether it has arrived.';
+
+create table if not exists ops.subscription_overrides (
+    canonical_id text primary key,
+    instrument_token integer not null,
+    is_active boolean not null,
+    origin text not null check (origin in ('hand', 'adopted')),
+    recorded_at timestamptz not null
+);
+
+comment on table ops.subscription_overrides is
+'One row per instrument whose is_active a person set against what the filter says.';
+
+-- Read backwards, these rows turn a publication into the one before it.
+create table if not exists history.publication_changes (
+    publication_id bigint references ops.publications (publication_id),
+    table_name text not null,
+    key jsonb not null,
+    change text not null check (change in ('added', 'changed', 'removed')),
+    before jsonb,
+    primary key (publication_id, table_name, key),
+    check ((change = 'added') = (before is null))
+);
+
+comment on table history.publication_changes is
+'One row per row of marts that a publication changed, with the whole row as it was before.';
