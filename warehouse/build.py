@@ -1,0 +1,263 @@
+"""Build the candidate: dbt, in this process, told what to do by `ops.build_parameters`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg.conninfo import conninfo_to_dict
+
+from warehouse.errors import BuildFailed
+from warehouse.settings import DBT_PROJECT
+
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+THREADS = 4
+
+# The environment that profiles.yml reads, here and in profiles.yml.example.
+PROFILE = """\
+# Written by the warehouse at every build; profiles.yml.example is the one to copy.
+instrument_warehouse:
+  target: candidate
+  outputs:
+    candidate: &warehouse
+      type: postgres
+      host: "{{ env_var('WAREHOUSE_PG_HOST') }}"
+      port: "{{ env_var('WAREHOUSE_PG_PORT') | as_number }}"
+      user: "{{ env_var('WAREHOUSE_PG_USER') }}"
+      password: "{{ env_var('WAREHOUSE_PG_PASSWORD', '') }}"
+      dbname: "{{ env_var('WAREHOUSE_PG_DATABASE') }}"
+      sslmode: "{{ env_var('WAREHOUSE_PG_SSLMODE', 'prefer') }}"
+      connect_timeout: 10
+      schema: candidate
+      threads: THREADS
+    published:
+      <<: *warehouse
+      schema: marts
+""".replace("THREADS", str(THREADS))
+
+
+@dataclass(frozen=True, slots=True)
+class NodeResult:
+    """What dbt says of one model, seed or test.
+
+    `status` is dbt's own: success, error, skipped for models; pass, fail, warn, error, skipped
+    for tests. `failures` counts rows; `seconds` is the node's own time.
+    """
+
+    unique_id: str
+    name: str
+    kind: str
+    status: str
+    severity: str
+    failures: int
+    message: str
+    seconds: float
+    relation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """All nodes of one build, in the order in which they ended."""
+
+    nodes: tuple[NodeResult, ...]
+    published_names: tuple[str, ...] = ()
+
+    @property
+    def tests(self) -> tuple[NodeResult, ...]:
+        """The data tests."""
+        return tuple(node for node in self.nodes if node.kind == "test")
+
+    @property
+    def broken(self) -> tuple[NodeResult, ...]:
+        """Models and seeds that could not be built (not those skipped because of others)."""
+        return tuple(node for node in self.nodes if node.kind != "test" and node.status == "error")
+
+
+NodeEnded = Callable[[int, int, str], None]
+
+
+def profile_environment(dsn: str) -> dict[str, str]:
+    """The variables that `profiles.yml.example` reads, for one connection string."""
+    parts = conninfo_to_dict(dsn)
+    return {
+        "WAREHOUSE_PG_HOST": str(parts.get("host") or "localhost"),
+        "WAREHOUSE_PG_PORT": str(parts.get("port") or 5432),
+        "WAREHOUSE_PG_USER": str(parts.get("user") or os.environ.get("USER", "postgres")),
+        "WAREHOUSE_PG_PASSWORD": str(parts.get("password") or ""),
+        "WAREHOUSE_PG_DATABASE": str(parts.get("dbname") or "postgres"),
+        "WAREHOUSE_PG_SSLMODE": str(parts.get("sslmode") or "prefer"),
+    }
+
+
+@dataclass(slots=True)
+class DbtProject:
+    """The dbt project, bound to one warehouse.
+
+    Args:
+        dsn: where the candidate is built.
+        work: a folder for dbt's parsed project, compiled SQL and logs.
+    """
+
+    dsn: str
+    work: Path
+    _manifest: Manifest | None = field(default=None, init=False)
+
+    def prepare(self) -> None:
+        """Import dbt and parse the project; worth doing while something else is going on.
+
+        Raises:
+            BuildFailed: when the project does not parse.
+        """
+        if self._manifest is None:
+            self._manifest = self._invoke(["parse"]).result
+
+    def published_names(self) -> tuple[str, ...]:
+        """Models that are published, in the order in which they depend on each other.
+
+        Those are the models whose `config.meta.publish` is true.
+        """
+        self.prepare()
+        assert self._manifest is not None  # noqa: S101  # prepare() sets it or raises
+        nodes = {
+            key: node
+            for key, node in self._manifest.nodes.items()
+            if node.resource_type == "model" and node.config.meta.get("publish")
+        }
+        ordered: list[str] = []
+
+        def visit(key: str) -> None:
+            node = self._manifest.nodes.get(key) if self._manifest else None
+            if node is None or key in seen:
+                return
+            seen.add(key)
+            for parent in sorted(node.depends_on.nodes):
+                visit(parent)
+            if key in nodes:
+                ordered.append(node.alias)
+
+        seen: set[str] = set()
+        for key in sorted(nodes):
+            visit(key)
+        return tuple(ordered)
+
+    def build(self, on_node: NodeEnded | None = None) -> BuildReport:
+        """Build every seed and model afresh and run every data test.
+
+        Unit tests are for developers: they run in the test suite, not before the bell.
+
+        Raises:
+            BuildFailed: when dbt itself fails; failing tests and models are in the report.
+        """
+        self.prepare()
+        watcher = _Watcher(on_node)
+        outcome = self._invoke(
+            ["build", "--exclude-resource-type", "unit_test"],
+            callbacks=[watcher],
+            manifest=self._manifest,
+        )
+        nodes = tuple(_node_result(result) for result in outcome.result.results)
+        return BuildReport(nodes, self.published_names())
+
+    def docs(self, folder: Path) -> Path:
+        """Write the documentation of the published schema as one file, readable offline."""
+        self._invoke(["docs", "generate", "--static", "--target", "published", "--no-compile"])
+        written = self.work / "target" / "static_index.html"
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / "index.html"
+        target.write_bytes(written.read_bytes())
+        return target
+
+    def _invoke(
+        self,
+        arguments: Sequence[str],
+        *,
+        callbacks: Sequence[Callable[[Any], None]] = (),
+        manifest: Manifest | None = None,
+    ) -> Any:
+        profiles = self.work / "profiles"
+        profiles.mkdir(parents=True, exist_ok=True)
+        profile = profiles / "profiles.yml"
+        if not profile.exists() or profile.read_text() != PROFILE:
+            profile.write_text(PROFILE)
+        flags = [
+            *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(profiles)),
+            *("--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")),
+        ]
+        quiet = [
+            *("--log-level", "none", "--no-print", "--no-send-anonymous-usage-stats"),
+            *("--no-version-check", "--no-use-colors"),
+        ]
+        with _environment({**profile_environment(self.dsn), **_libpq_options(self.dsn)}):
+            from dbt.cli.main import dbtRunner  # noqa: PLC0415  # a second to import
+
+            runner = dbtRunner(manifest=manifest, callbacks=list(callbacks))
+            outcome = runner.invoke([*quiet, *arguments, *flags])
+        if outcome.exception is not None:
+            raise BuildFailed(
+                f"dbt {arguments[0]} failed: {_one_paragraph(outcome.exception)} Nothing was "
+                f"published. Mend dbt_project/ (or the table it names) and run the command again."
+            ) from outcome.exception
+        return outcome
+
+
+class _Watcher:
+    """Counts nodes as dbt ends them."""
+
+    def __init__(self, on_node: NodeEnded | None) -> None:
+        self.on_node = on_node
+        self.ended = 0
+
+    def __call__(self, event: Any) -> None:
+        if event.info.name != "NodeFinished" or self.on_node is None:
+            return
+        self.ended += 1
+        self.on_node(self.ended, 0, event.data.node_info.node_name)
+
+
+def _node_result(result: Any) -> NodeResult:
+    node = result.node
+    seconds = float(result.execution_time or 0.0)
+    return NodeResult(
+        unique_id=node.unique_id,
+        name=node.name,
+        kind=str(getattr(node.resource_type, "value", node.resource_type)),
+        status=str(getattr(result.status, "value", result.status)),
+        severity=str(getattr(node.config, "severity", "error")).lower(),
+        failures=int(result.failures or 0),
+        message=_one_paragraph(result.message or ""),
+        seconds=seconds,
+        relation=str(getattr(node, "attached_node", "") or "").rpartition(".")[2],
+    )
+
+
+def _libpq_options(dsn: str) -> Mapping[str, str]:
+    """dbt-postgres has no setting for session options; libpq reads them from PGOPTIONS."""
+    options = conninfo_to_dict(dsn).get("options")
+    return {"PGOPTIONS": str(options), "PGAPPNAME": "warehouse dbt"} if options else {}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _one_paragraph(error: object) -> str:
+    return " ".join(str(error).split())

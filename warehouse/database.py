@@ -1,0 +1,112 @@
+"""Connections to the warehouse's PostgreSQL, and what must be true of it."""
+
+from __future__ import annotations
+
+import secrets
+from importlib.resources import files
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from warehouse.errors import ServiceUnavailable, UsageError
+
+OLDEST_POSTGRES = 140000
+CONNECT_TIMEOUT_SECONDS = 10
+
+# jit costs more than it saves on queries of a second; the interval lets the server notice
+# within a second that a killed sync is gone, and give up its locks.
+SESSION_OPTIONS = (
+    "-c jit=off -c work_mem=64MB -c maintenance_work_mem=128MB -c timezone=UTC "
+    "-c client_connection_check_interval=1000"
+)
+
+
+def session_dsn(url: str, *, application: str = "warehouse") -> str:
+    """The connection string that every part of a run uses.
+
+    Raises:
+        UsageError: when DATABASE_URL is not one that libpq understands.
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise UsageError(f"DATABASE_URL cannot be read: {str(error).strip()}") from None
+    options = f"{given.pop('options', '') or ''} {SESSION_OPTIONS}".strip()
+    given.setdefault("connect_timeout", CONNECT_TIMEOUT_SECONDS)
+    # A dead network must not leave a lock held for hours.
+    given.setdefault("keepalives_idle", 10)
+    given.setdefault("keepalives_interval", 5)
+    given.setdefault("keepalives_count", 3)
+    return make_conninfo("", **given, options=options, application_name=application)
+
+
+def redacted(url: str) -> str:
+    """The place a URL names, without its password."""
+    parts = conninfo_to_dict(url)
+    host, port = parts.get("host", "localhost"), parts.get("port")
+    place = f"{host}:{port}" if port else f"{host}"
+    return f"{parts.get('dbname', '')} at {place}"
+
+
+def connect(dsn: str, *, autocommit: bool = False) -> psycopg.Connection:
+    """Open a connection.
+
+    Raises:
+        ServiceUnavailable: naming the place, the server's words and what to do.
+    """
+    try:
+        return psycopg.connect(dsn, autocommit=autocommit)
+    except psycopg.OperationalError as error:
+        words = " ".join(str(error).split())
+        hint = (
+            "A connection pooler refuses session options: give DATABASE_URL the server itself."
+            if "unsupported startup parameter" in words
+            else "Check DATABASE_URL and that the server is up, then run the command again."
+        )
+        raise ServiceUnavailable(
+            f"PostgreSQL ({redacted(dsn)}) cannot be reached: {words} "
+            f"Consumers keep what they have. {hint}"
+        ) from None
+
+
+def check_server(connection: psycopg.Connection, dsn: str) -> None:
+    """Refuse a server that is too old, or one that is behind a transaction pooler.
+
+    A sync holds a session lock and temporary tables; a transaction-pooling proxy gives every
+    transaction another session. It is told apart by a session variable that must still be
+    there while a second connection keeps the first one's server session busy.
+
+    Raises:
+        UsageError: saying what was found.
+    """
+    version = connection.info.server_version
+    if version < OLDEST_POSTGRES:
+        raise UsageError(
+            f"DATABASE_URL is PostgreSQL {version // 10000}; 14 or newer is needed."
+        )
+    probe = secrets.token_hex(8)
+    connection.execute("select set_config('warehouse.probe', %s, false)", (probe,))
+    connection.commit()
+    with psycopg.connect(dsn) as other:
+        other.execute("select 1")
+        row = connection.execute("select current_setting('warehouse.probe', true)").fetchone()
+        connection.commit()
+    if row is None or row[0] != probe:
+        raise UsageError(
+            "DATABASE_URL goes through a transaction-pooling proxy; the sync needs a direct "
+            "(or session-pooling) connection. Point DATABASE_URL at PostgreSQL itself."
+        )
+
+
+def ensure_schema(connection: psycopg.Connection) -> None:
+    """Create what the ledger needs; changes nothing where it is there already."""
+    connection.execute(files("warehouse").joinpath("schema.sql").read_text())  # type: ignore[arg-type]
+    connection.commit()
+
+
+def tables_exist(connection: psycopg.Connection, *names: str) -> bool:
+    """Whether every schema-qualified name is there."""
+    query = sql.SQL("select bool_and(to_regclass(name) is not null) from unnest(%s) as names (name)")
+    row = connection.execute(query, (list(names),)).fetchone()
+    return bool(row and row[0])

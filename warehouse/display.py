@@ -1,0 +1,223 @@
+"""What a person or a machine sees while a command runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+log = logging.getLogger(__name__)
+
+Advance = Callable[[int, int | None, str], None]
+
+
+@dataclass(slots=True)
+class Stage:
+    """One stage of a run, while it goes on.
+
+    `advance` is called with done, total (or `None`) and a few words; `detail` is what the
+    closing line says.
+    """
+
+    name: str
+    advance: Advance
+    detail: str = ""
+
+    def done(self, detail: str) -> None:
+        """Say what came of it."""
+        self.detail = detail
+
+
+class Display(Protocol):
+    """How stages, notes and the closing summary are shown."""
+
+    def stage(self, name: str, what: str) -> Any:
+        """A context manager yielding a `Stage`."""
+
+    def note(self, text: str) -> None:
+        """One line that is not tied to a stage."""
+
+    def warn(self, text: str) -> None:
+        """One line that a person must not miss."""
+
+    def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
+        """The closing summary: a document for machines, lines for people."""
+
+
+class TimedStages:
+    """Measures each stage; wraps any display."""
+
+    def __init__(self, display: Display) -> None:
+        self.display = display
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[Stage]:
+        """Show and time a stage; a stage entered twice adds up."""
+        started = time.perf_counter()
+        log.info("event=stage_started stage=%s", name)
+        try:
+            with self.display.stage(name, what) as stage:
+                yield stage
+        finally:
+            took = time.perf_counter() - started
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 3)
+            log.info("event=stage_ended stage=%s seconds=%.3f", name, took)
+
+
+@dataclass(slots=True)
+class PlainDisplay:
+    """Timed lines, for cron, pipes and log files."""
+
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    started: float = field(default_factory=time.perf_counter)
+
+    def _line(self, text: str) -> None:
+        elapsed = time.perf_counter() - self.started
+        self.out.write(f"[{elapsed:7.2f}s] {text}\n")
+        self.out.flush()
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[Stage]:
+        """A line at its beginning and one at its end."""
+        self._line(f"{name}: {what} ...")
+        stage = Stage(name, lambda _done, _total, _text: None)
+        started = time.perf_counter()
+        yield stage
+        took = time.perf_counter() - started
+        self._line(f"{name}: {stage.detail or 'done'} ({took:.2f} s)")
+
+    def note(self, text: str) -> None:
+        """A line."""
+        self._line(text)
+
+    def warn(self, text: str) -> None:
+        """A line that begins with WARNING."""
+        self._line(f"WARNING {text}")
+
+    def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
+        """The summary, uncoloured."""
+        del document
+        lines(Console(file=self.out, width=100, no_color=True, highlight=False))
+
+
+@dataclass(slots=True)
+class QuietDisplay:
+    """Nothing but errors (the command line prints those)."""
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[Stage]:
+        """Silence."""
+        del what
+        yield Stage(name, lambda _done, _total, _text: None)
+
+    def note(self, text: str) -> None:
+        """Silence."""
+
+    def warn(self, text: str) -> None:
+        """Silence: the log and the report hold it."""
+
+    def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
+        """Silence."""
+
+
+class JsonDisplay(QuietDisplay):
+    """One JSON object on standard output at the end."""
+
+    __slots__ = ()
+
+    def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
+        """Print the document."""
+        del lines
+        sys.stdout.write(json.dumps(document, default=str, indent=2) + "\n")
+        sys.stdout.flush()
+
+
+class _CountColumn(ProgressColumn):
+    """Done of total, in the stage's own unit."""
+
+    def render(self, task: Task) -> str:
+        if task.total and task.completed:
+            return f"{task.completed:,.0f}/{task.total:,.0f}"
+        return f"{task.completed:,.0f}" if task.completed else ""
+
+
+class RichDisplay:
+    """Live progress in a terminal."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+        self.progress = Progress(
+            SpinnerColumn(finished_text="[green]✓[/]"),
+            TextColumn("[bold]{task.fields[stage]:<8}[/]"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            _CountColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+        )
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[Stage]:
+        """A line with a spinner that turns into a tick or a cross."""
+        if not self.progress.live.is_started:
+            self.progress.start()
+        task = self.progress.add_task(escape(what), stage=name, total=None)
+        stage = Stage(name, self._advance(task))
+        try:
+            yield stage
+        except BaseException:
+            self.progress.update(task, description=f"[red]{escape(what)}: failed[/]")
+            self.progress.stop_task(task)
+            self.progress.stop()
+            raise
+        self.progress.update(
+            task, description=escape(stage.detail or what), total=1, completed=1, refresh=True
+        )
+
+    def _advance(self, task: TaskID) -> Advance:
+        def advance(done: int, total: int | None, text: str) -> None:
+            self.progress.update(task, completed=done, total=total, description=escape(text))
+
+        return advance
+
+    def note(self, text: str) -> None:
+        """A line above the live ones."""
+        self.console.print(escape(text))
+
+    def warn(self, text: str) -> None:
+        """A yellow line above the live ones."""
+        self.console.print(f"[yellow]![/] {escape(text)}")
+
+    def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
+        """End the live part, then the summary."""
+        del document
+        self.progress.stop()
+        lines(self.console)
+
+
+def choose_display(*, as_json: bool, quiet: bool) -> Display:
+    """The display that fits the options and where standard output goes."""
+    if as_json:
+        return JsonDisplay()
+    if quiet:
+        return QuietDisplay()
+    return RichDisplay() if sys.stdout.isatty() else PlainDisplay()

@@ -1,0 +1,72 @@
+"""What can go wrong in a run, and the exit code that says so.
+
+    WarehouseError                exit 1
+    ├── UsageError                exit 2   a wrong option or setting; nothing was started
+    ├── ServiceUnavailable        exit 3   PostgreSQL, Redis or the disk; try again
+    ├── BuildFailed               exit 4   dbt could not build the candidate
+    ├── GateRed                   exit 4   the audit refused the candidate
+    ├── DestinationsPending       exit 5   published, but a destination is still to be written
+    ├── NotSafeToTrade            exit 3, 4 or 5: what `warehouse status` found
+    └── AnotherSyncRunning        exit 6
+
+Errors of `loader`, `expectations` and `exporters` keep their own classes; `exit_codes` maps
+them. Every message says what was seen, what consumers see now, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class WarehouseError(Exception):
+    """The base of all errors of a run.
+
+    Args:
+        message: one paragraph for the person at the terminal.
+        exit_code: overrides the class's own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, exit_code: int | None = None) -> None:
+        super().__init__(message)
+        if exit_code is not None:
+            self.exit_code = exit_code
+
+
+class UsageError(WarehouseError):
+    """An option or a setting is wrong: nothing was started."""
+
+    exit_code = 2
+
+
+class ServiceUnavailable(WarehouseError):
+    """PostgreSQL, Redis or the disk does not do its part; trying again may help."""
+
+    exit_code = 3
+
+
+class BuildFailed(WarehouseError):
+    """Dbt could not build the candidate: nothing was published."""
+
+    exit_code = 4
+
+
+class GateRed(WarehouseError):
+    """The audit refused the candidate: nothing was published."""
+
+    exit_code = 4
+
+
+class DestinationsPending(WarehouseError):
+    """The publication is complete in PostgreSQL; a destination is still to be written."""
+
+    exit_code = 5
+
+
+class NotSafeToTrade(WarehouseError):
+    """`warehouse status` found something that a trader must know before the bell."""
+
+
+class AnotherSyncRunning(WarehouseError):
+    """Another process holds the run lock."""
+
+    exit_code = 6

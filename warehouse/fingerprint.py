@@ -1,0 +1,60 @@
+"""What makes two syncs the same: the dump, the day, the filter, the models, the overrides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+
+# Folders of dbt's own making, and what does not change what is built.
+LEFT_OUT = {"target", "logs", "dbt_packages", "tests", "docs"}
+BUILT_FROM = {".sql", ".csv", ".yml", ".yaml"}
+
+
+def project_digest(project: Path) -> str:
+    """A digest of every file that dbt builds from, seeds included."""
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*")):
+        parts = path.relative_to(project).parts
+        if LEFT_OUT.intersection(parts) or path.suffix not in BUILT_FROM:
+            continue
+        digest.update("/".join(parts).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def overrides_digest(connection: psycopg.Connection) -> str:
+    """A digest of the subscription overrides."""
+    row = connection.execute(
+        """
+        select md5(coalesce(string_agg(canonical_id || ':' || is_active, ',' order by canonical_id), ''))
+        from ops.subscription_overrides
+        """
+    ).fetchone()
+    assert row is not None  # noqa: S101  # an aggregate always gives a row
+    return str(row[0])
+
+
+def fingerprint(
+    *,
+    dump_sha256: str,
+    as_of_date: date,
+    filter_text: str,
+    reference_prices: Mapping[str, Decimal],
+    project: str,
+    overrides: str,
+) -> str:
+    """The digest under which a publication is found again."""
+    facts = {
+        "dump": dump_sha256,
+        "as_of": as_of_date.isoformat(),
+        "filter": filter_text,
+        "reference_prices": {name: str(price) for name, price in sorted(reference_prices.items())},
+        "project": project,
+        "overrides": overrides,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""The ledger of runs: `ops.sync_runs`, `ops.build_parameters`, `ops.acceptances`."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+
+@dataclass(frozen=True, slots=True)
+class LastPublication:
+    """What consumers see now."""
+
+    publication_id: int
+    published_at: datetime
+    as_of_date: date
+    filter: str
+    fingerprint: str
+    dump_sha256: str | None
+    load_id: int | None
+    rollback_of: int | None
+    summary: Mapping[str, Any]
+
+    @property
+    def told(self) -> str:
+        """One sentence for messages and reports."""
+        origin = f", a rollback to {self.rollback_of}" if self.rollback_of else ""
+        return (
+            f"publication {self.publication_id} (as of {self.as_of_date}, filter {self.filter}"
+            f"{origin}, published {self.published_at:%Y-%m-%d %H:%M:%S} UTC)"
+        )
+
+
+def last_publication(connection: psycopg.Connection) -> LastPublication | None:
+    """The newest publication, or `None` before the first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(
+            """
+            select publication_id, published_at, as_of_date, filter, fingerprint, dump_sha256,
+                load_id, rollback_of, summary
+            from ops.publications
+            order by publication_id desc
+            limit 1
+            """
+        ).fetchone()
+    return LastPublication(**row) if row else None
+
+
+def told_to_consumers(publication: LastPublication | None) -> str:
+    """What consumers see now, for an error message."""
+    if publication is None:
+        return "Nothing has been published yet"
+    return f"Consumers still see {publication.told}"
+
+
+@dataclass(slots=True)
+class Run:
+    """One row of `ops.sync_runs`, written on a connection of its own (autocommit).
+
+    Every change is committed at once, so that a run that dies leaves the stage it died in.
+    """
+
+    connection: psycopg.Connection
+    run_id: str
+
+    @classmethod
+    def start(
+        cls, connection: psycopg.Connection, *, run_id: str, command: str, started_at: datetime
+    ) -> Run:
+        """Record a new run, and those that died without a word."""
+        connection.execute(
+            """
+            update ops.sync_runs
+            set status = 'died', finished_at = %s,
+                error = 'the process ended without a word in stage ' || stage
+            where status = 'running'
+            """,
+            (started_at,),
+        )
+        connection.execute(
+            """
+            insert into ops.sync_runs (run_id, command, status, stage, host, pid, started_at)
+            values (%s, %s, 'running', 'start', %s, %s, %s)
+            """,
+            (run_id, command, socket.gethostname(), os.getpid(), started_at),
+        )
+        return cls(connection, run_id)
+
+    def update(self, **values: object) -> None:
+        """Set columns of this run's row."""
+        assignments = sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
+            for name in values
+        )
+        query = sql.SQL("update ops.sync_runs set {} where run_id = {}").format(
+            assignments, sql.Placeholder("run_id")
+        )
+        wrapped = {
+            name: Jsonb(value) if isinstance(value, dict) else value
+            for name, value in values.items()
+        }
+        self.connection.execute(query, {**wrapped, "run_id": self.run_id})
+
+    def accept(self, accepted: Mapping[str, str], *, at: datetime, by: str) -> None:
+        """Record for ever that an operator let a rule pass in this run."""
+        for rule, reason in accepted.items():
+            self.connection.execute(
+                """
+                insert into ops.acceptances (run_id, rule, reason, accepted_by, accepted_at)
+                values (%s, %s, %s, %s, %s)
+                """,
+                (self.run_id, rule, reason, by, at),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class BuildParameters:
+    """What one build is told."""
+
+    load_id: int
+    feed: str
+    as_of_date: date
+    filter: str
+    filter_names: tuple[str, ...]
+    reference_prices: Mapping[str, Decimal]
+
+
+def write_build_parameters(connection: psycopg.Connection, parameters: BuildParameters) -> None:
+    """Replace the one row of `ops.build_parameters`."""
+    prices = {name: str(price) for name, price in parameters.reference_prices.items()}
+    with connection.transaction():
+        connection.execute("delete from ops.build_parameters")
+        connection.execute(
+            """
+            insert into ops.build_parameters (
+                load_id, feed, as_of_date, filter, filter_names, reference_prices
+            )
+            values (%s, %s, %s, %s, %s, %s)
+            """,
+            (
+                parameters.load_id,
+                parameters.feed,
+                parameters.as_of_date,
+                parameters.filter,
+                list(parameters.filter_names),
+                Jsonb(prices),
+            ),
+        )

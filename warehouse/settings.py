@@ -1,0 +1,155 @@
+"""Settings: the environment first, then the `.env` file of the working folder, then defaults.
+
+`.env.example` lists every one of them; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from warehouse.errors import UsageError
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+
+REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
+POSTGRES_SCHEMES = ("postgresql", "postgres")
+
+Ratio = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its default.
+
+    Paths are relative to the working folder. Prices are rupees, times are seconds.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    env_file: Path = Path(".env")
+    warehouse_home: Path = Path(".warehouse")
+    token_lookup_file: Path | None = None
+    focus_instruments_file: Path | None = None
+
+    as_of: date | None = None
+    kite_instruments_url: str = "https://api.kite.trade/instruments"
+    kite_authorization: SecretStr | None = None
+    fetch_connect_timeout_seconds: Annotated[float, Field(gt=0)] = 10
+    fetch_read_timeout_seconds: Annotated[float, Field(gt=0)] = 30
+    fetch_total_timeout_seconds: Annotated[float, Field(gt=0)] = 300
+    fetch_attempts: Annotated[int, Field(ge=1, le=20)] = 4
+    fetch_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
+    landing_keep_days: Annotated[int, Field(ge=1)] = 30
+    rollback_keep_publications: Annotated[int, Field(ge=2)] = 30
+    redis_ttl_seconds: Annotated[int, Field(gt=0)] | None = None
+
+    reference_prices: Annotated[dict[str, Decimal], NoDecode] = Field(default_factory=dict)
+
+    gate_rows_block_ratio: Ratio = 0.80
+    gate_rows_warn_ratio: Ratio = 0.95
+    gate_rejected_max_ratio: Ratio = 0.001
+    gate_churn_max_ratio: Ratio = 0.25
+    gate_expired_max_ratio: Ratio = 0.20
+    gate_nifty_expiry_days: Annotated[int, Field(ge=1)] = 10
+    gate_subscriptions_max: Annotated[int, Field(ge=1)] = 9000
+    gate_subscriptions_warn: Annotated[int, Field(ge=1)] = 3000
+    gate_required_exchanges: Annotated[tuple[str, ...], NoDecode] = ("NSE", "BSE", "NFO", "BFO")
+
+    @field_validator("reference_prices", mode="before")
+    @classmethod
+    def _prices(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        prices: dict[str, Decimal] = {}
+        for part in filter(None, (piece.strip() for piece in value.split(","))):
+            name, separator, price = part.partition("=")
+            try:
+                amount = Decimal(price.strip())
+            except InvalidOperation:
+                amount = Decimal(0)
+            if not separator or not name.strip() or not amount.is_finite() or amount <= 0:
+                raise ValueError(f"{part!r} is not NAME=price, as in NIFTY=24500.5")
+            prices[name.strip()] = amount
+        return prices
+
+    @field_validator("gate_required_exchanges", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(filter(None, (piece.strip() for piece in value.split(","))))
+        return value
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
+        if value is None:
+            return None
+        known = POSTGRES_SCHEMES if info.field_name == "database_url" else REDIS_SCHEMES
+        if urlsplit(value.get_secret_value()).scheme not in known:
+            raise ValueError(f"a URL must begin with {', '.join(f'{k}://' for k in known)}")
+        return value
+
+    @property
+    def home(self) -> Path:
+        """The folder of the embedded servers, archived dumps, reports and logs, absolute."""
+        return self.warehouse_home.expanduser().absolute()
+
+    @property
+    def landing(self) -> Path:
+        """Where downloaded dumps are archived."""
+        return self.home / "landing"
+
+    @property
+    def reports(self) -> Path:
+        """One folder a run."""
+        return self.home / "reports"
+
+    @property
+    def logs(self) -> Path:
+        """Where each run's log goes."""
+        return self.home / "logs"
+
+    @property
+    def token_lookup_path(self) -> Path:
+        """Where `token_lookup_enriched.json` is written."""
+        return (self.token_lookup_file or self.home / "files/token_lookup_enriched.json").absolute()
+
+    @property
+    def focus_instruments_path(self) -> Path:
+        """Where `focus_instruments.json` is written."""
+        return (
+            self.focus_instruments_file or self.home / "files/focus_instruments.json"
+        ).absolute()
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Read the settings; options of the command line beat the environment.
+
+    Raises:
+        UsageError: naming the setting, what it holds and what it should be (never a secret).
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValidationError as error:
+        raise UsageError(_told(error)) from None
+
+
+def _told(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        seen = problem["input"]
+        is_secret = name in {"DATABASE_URL", "REDIS_URL", "KITE_AUTHORIZATION"}
+        shown = "" if is_secret else f" (it is {str(seen)[:80]!r})"
+        lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}{shown}")
+    return f"{'; '.join(lines)}. Set it in the environment or in .env; see .env.example."
