@@ -1,0 +1,212 @@
+"""What makes a dump acceptable: its header, its rows and its last line. Pure functions.
+
+A dump is UTF-8 CSV as RFC 4180 has it, with some leave: a byte order mark, CRLF line ends, columns
+in any order, columns that nobody knows yet, no newline at the end. The rest is refused with the
+line where it stands (the header is line 1).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loader.errors import DumpRefused
+from loader.feeds.feed import Feed
+
+LINEAGE = ("_load_id", "_line_number")
+MAX_EXTRA_COLUMNS = 100
+MAX_HEADER_BYTES = 1 << 16
+# PostgreSQL cuts longer names off, and keeps these for itself.
+_MAX_NAME_BYTES = 63
+_RESERVED = {*LINEAGE, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
+_SHOWN = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first line of a dump, understood.
+
+    Attributes:
+        columns: the staging column of each field, in the order of the file.
+        extra: those of them that the feed does not know, in the order of the file.
+        warnings: a sentence for each thing that a person should know of.
+    """
+
+    columns: tuple[str, ...]
+    extra: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def read_header(line: bytes, feed: Feed) -> Header:
+    """Understand the first line of a dump, given without or with its line end.
+
+    Raises:
+        DumpRefused: not a header of this feed: the message says what it looks like instead.
+    """
+    text = decode(line.removeprefix(b"\xef\xbb\xbf"), first_line=1).rstrip("\r\n")
+    refuse_other_formats(text, feed)
+    try:
+        names = [name.strip() for name in next(csv.reader([text], strict=True), [])]
+    except csv.Error as error:
+        raise DumpRefused(f"line 1 is not CSV ({error})", expected=_header_of(feed)) from None
+    missing = [column for column in feed.columns if column not in names]
+    if len(missing) == len(feed.columns):
+        raise DumpRefused(
+            f"line 1 is not the header of a {feed.title} dump: {shown(text)}",
+            expected=_header_of(feed),
+        )
+    if missing:
+        raise DumpRefused(f"the header lacks {', '.join(missing)}", expected=_header_of(feed))
+    repeated = [name for name, count in Counter(filter(None, names)).items() if count > 1]
+    if repeated:
+        raise DumpRefused(
+            f"the header names {', '.join(map(shown, repeated))} more than once",
+            expected="each column once",
+        )
+    return _with_extras(names, feed)
+
+
+def _with_extras(names: Sequence[str], feed: Feed) -> Header:
+    columns, extra, warnings = [], [], []
+    for position, name in enumerate(names, start=1):
+        if name in feed.columns:
+            columns.append(name)
+            continue
+        usable = 0 < len(name.encode()) <= _MAX_NAME_BYTES and name.lower() not in _RESERVED
+        column = name if usable else f"_column_{position}"
+        if column in names and not usable:
+            raise DumpRefused(f"the header names {column}", expected="names that the feed chose")
+        columns.append(column)
+        extra.append(column)
+        as_column = "" if usable else f" as {column}"
+        warnings.append(
+            f"column {position} of the {feed.title} dump, {shown(name)}, is new: landed as text"
+            f"{as_column} and used by nothing yet"
+        )
+    if len(extra) > MAX_EXTRA_COLUMNS:
+        raise DumpRefused(
+            f"the header has {len(extra)} unknown columns",
+            expected=f"at most {MAX_EXTRA_COLUMNS} beside the {len(feed.columns)} of {feed.title}",
+        )
+    return Header(tuple(columns), tuple(extra), tuple(warnings))
+
+
+def _header_of(feed: Feed) -> str:
+    return f"a header with {', '.join(feed.columns)}"
+
+
+def refuse_other_formats(text: str, feed: Feed) -> None:
+    """Refuse what is no CSV at all, each kind in its own words.
+
+    Raises:
+        DumpRefused: the first line is that of JSON, HTML or XML, a zip file, or empty.
+    """
+    start = text.lstrip()
+    expected = f"the {feed.title} dump in CSV"
+    if not start:
+        raise DumpRefused("line 1 is blank", expected=expected)
+    if start[0] in "{[":
+        raise DumpRefused(f"this is JSON, not CSV: {shown(start)}", expected=expected)
+    if start[0] == "<":
+        raise DumpRefused(
+            f"this is an HTML or XML page, not CSV: {shown(start)}", expected=expected
+        )
+    if start.startswith("PK\x03\x04"):
+        raise DumpRefused(
+            "this is a zip file (or a spreadsheet), not CSV",
+            expected=f"{expected}, plain or in gzip form",
+        )
+
+
+def check_last_line(line: bytes, fields: int, line_number: int | None = None) -> None:
+    """Check a last line that has no newline: it must not be the first half of a row.
+
+    Raises:
+        DumpRefused: it has fewer fields than the header.
+    """
+    if b'"' in line:
+        return  # only reading the rows tells
+    seen = line.count(b",") + 1
+    if line and seen < fields:
+        raise cut_short(seen, fields, line_number)
+
+
+def cut_short(seen: int, fields: int, line_number: int | None) -> DumpRefused:
+    """The error for a file that ends in the middle of a row."""
+    where = "its last line" if line_number is None else f"line {line_number}"
+    return DumpRefused(
+        f"the dump was cut short: it ends in the middle of {where}, after {count(seen, 'field')}",
+        expected=f"{fields} fields, or a newline at the end",
+    )
+
+
+def ragged(seen: int, fields: int, line_number: int) -> DumpRefused:
+    """The error for a row with too few or too many fields."""
+    return DumpRefused(
+        f"line {line_number} has {count(seen, 'field')}",
+        expected=f"{fields} fields, as in the header",
+    )
+
+
+def blank_line(fields: int, line_number: int) -> DumpRefused:
+    """The error for a blank line between rows."""
+    return DumpRefused(f"line {line_number} is blank", expected=f"{fields} fields")
+
+
+def empty_dump() -> DumpRefused:
+    """The error for a dump of no bytes."""
+    return DumpRefused("the dump is empty: not one byte", expected="a header and rows")
+
+
+def no_rows() -> DumpRefused:
+    """The error for a dump that is only a header."""
+    return DumpRefused("the dump holds a header and no rows", expected="at least one row")
+
+
+def not_csv(line_number: int, reason: str) -> DumpRefused:
+    """The error for a row that cannot be read as CSV at all."""
+    return DumpRefused(
+        f"the row that starts on line {line_number} is not CSV: {reason}",
+        expected="quotes that close, and no carriage return outside of them",
+    )
+
+
+def decode(data: bytes, first_line: int) -> str:
+    """Decode whole lines.
+
+    Args:
+        data: the bytes, beginning at the start of a line.
+        first_line: the number of that line.
+
+    Raises:
+        DumpRefused: a NUL, or bytes that are not UTF-8, with the line that holds them.
+    """
+    if b"\0" in data:
+        line = first_line + data.count(b"\n", 0, data.index(b"\0"))
+        raise DumpRefused(f"line {line} holds a NUL byte{_utf16(data)}", expected="UTF-8 text")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = first_line + data.count(b"\n", 0, error.start)
+        raise DumpRefused(
+            f"line {line} is not UTF-8: byte 0x{data[error.start]:02x}{_utf16(data)}",
+            expected="UTF-8 text",
+        ) from None
+
+
+def _utf16(data: bytes) -> str:
+    is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return ' (the file looks like UTF-16, a spreadsheet\'s "Unicode text")' if is_utf16 else ""
+
+
+def count(number: int, noun: str) -> str:
+    """`1 field`, `2 fields`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def shown(text: str) -> str:
+    """A short, printable quotation of what was seen."""
+    line = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return ascii(line) if not line.isprintable() else repr(line)

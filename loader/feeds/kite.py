@@ -1,0 +1,32 @@
+"""Kite (Zerodha): one CSV for all exchanges, rebuilt about 08:00-08:30 IST.
+
+Format: https://kite.trade/docs/connect/v3/market-quotes/#csv-response-columns
+"""
+
+from __future__ import annotations
+
+from loader.feeds.feed import Feed
+
+KITE = Feed(
+    name="kite",
+    title="Kite",
+    url="https://api.kite.trade/instruments",
+    url_setting="KITE_INSTRUMENTS_URL",
+    table="kite_instruments",
+    columns=(
+        "instrument_token",
+        "exchange_token",
+        "tradingsymbol",
+        "name",
+        "last_price",
+        "expiry",
+        "strike",
+        "tick_size",
+        "lot_size",
+        "instrument_type",
+        "segment",
+        "exchange",
+    ),
+    # Kite says text/csv; a plain file server says one of the others for the same bytes.
+    content_types=("csv", "gzip", "octet-stream", "text/plain", "ms-excel"),
+)

@@ -1,0 +1,223 @@
+"""One HTTP request: sent in bounded time, redirected only where that is safe, failed in words."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from loader.options import FetchOptions
+from loader.source import Remote, is_loopback, redact
+
+_MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+class Outage(Exception):  # noqa: N818  # becomes BrokerUnavailable once the attempts are used up
+    """The broker gave no dump.
+
+    Attributes:
+        seen: what it did, as the end of a sentence that begins with its URL.
+        may_pass: whether another attempt may help.
+        retry_after: seconds that the broker asked for.
+    """
+
+    def __init__(
+        self, seen: str, *, may_pass: bool = True, retry_after: float | None = None
+    ) -> None:
+        super().__init__(seen)
+        self.seen = seen
+        self.may_pass = may_pass
+        self.retry_after = retry_after
+
+
+def send(
+    session: requests.Session,
+    remote: Remote,
+    options: FetchOptions,
+    conditions: Mapping[str, str],
+    *,
+    ends_at: float,
+) -> requests.Response:
+    """Send the request, follow its redirects, and return the answer with its body unread.
+
+    Args:
+        session: the connection's owner.
+        remote: where to.
+        options: timeouts and headers.
+        conditions: headers that make it a conditional request.
+        ends_at: when patience ends, on `time.monotonic`'s clock.
+
+    Raises:
+        Outage: no answer, or a redirect that is not followed.
+    """
+    url = remote.url
+    for _ in range(_MAX_REDIRECTS + 1):
+        is_home = _origin(url) == _origin(remote.url)
+        # Secrets go to the host that they were given for and to no other.
+        headers = {
+            "User-Agent": options.user_agent,
+            "Accept": "text/csv, */*;q=0.5",
+            "Accept-Encoding": "gzip",
+            **conditions,
+            **(options.headers if is_home else {}),
+        }
+        login = HTTPBasicAuth(*remote.login) if remote.login and is_home else _NoLogin()
+        session.trust_env = not is_loopback(urlsplit(url).hostname)  # no proxy to this machine
+        response = _get(session, url, headers, login, options, ends_at)
+        if response.status_code not in _REDIRECTS:
+            return response
+        url = _target(url, response)
+    raise Outage(f"redirects more than {_MAX_REDIRECTS} times", may_pass=False)
+
+
+class _NoLogin(AuthBase):
+    """Sends no credentials; without it requests would look for some in `~/.netrc`."""
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        return r
+
+
+def _get(
+    session: requests.Session,
+    url: str,
+    headers: Mapping[str, str],
+    login: AuthBase,
+    options: FetchOptions,
+    ends_at: float,
+) -> requests.Response:
+    """Send from a thread of its own: a server that drips its headers resets every other timeout."""
+    answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+    left = max(0.001, ends_at - time.monotonic())
+    timeouts = (min(options.connect_timeout, left), min(options.read_timeout, left))
+
+    def work() -> None:
+        try:
+            response = session.get(
+                url,
+                headers=headers,
+                auth=login,
+                timeout=timeouts,
+                stream=True,
+                allow_redirects=False,
+            )
+        except Exception as error:  # noqa: BLE001  # handed to the caller's thread
+            answers.put(error)
+        else:
+            answers.put(response)
+
+    threading.Thread(target=work, name="loader-request", daemon=True).start()
+    try:
+        answer = answers.get(timeout=left)
+    except queue.Empty:
+        raise too_slow(options, 0) from None
+    if isinstance(answer, requests.RequestException | urllib3.exceptions.HTTPError | OSError):
+        # The library's own words hold the URL with its query: they are not passed on.
+        raise Outage(_reason(answer, options), may_pass=not isinstance(answer, ValueError))
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _target(url: str, response: requests.Response) -> str:
+    """Where a redirect leads, if it may be followed.
+
+    Never off https; from http (which is this machine) only to https or to this machine.
+    """
+    location = response.headers.get("Location")
+    response.close()
+    if not location:
+        raise Outage(f"answered {response.status_code} without saying where to", may_pass=False)
+    target = urlsplit(urljoin(url, location))
+    is_safe = target.scheme == "https" or (
+        target.scheme == "http" and urlsplit(url).scheme == "http" and is_loopback(target.hostname)
+    )
+    if not is_safe or "@" in target.netloc:
+        raise Outage(
+            f"redirects to {redact(target.geturl())}, which is not followed", may_pass=False
+        )
+    return target.geturl()
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def too_slow(options: FetchOptions, received: int) -> Outage:
+    """The outage of a server that was not done by the deadline."""
+    return Outage(
+        f"was not done after {options.deadline:g} seconds ({received:,} bytes had come)",
+        may_pass=False,
+    )
+
+
+def broken_off(error: Exception, received: int, total: int | None) -> Outage:
+    """The outage of a connection that broke inside the body."""
+    of = f" of {total:,}" if total is not None else ""
+    how = "went silent" if _is_timeout(error) else "broke off"
+    return Outage(f"{how} after {received:,}{of} bytes")
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds that the `Retry-After` header asks for (RFC 9110: seconds, or a date)."""
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        # Against the server's own clock, which wrote the date.
+        wait = parsedate_to_datetime(text) - parsedate_to_datetime(response.headers["Date"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return max(0.0, wait.total_seconds())
+
+
+def content_length(response: requests.Response) -> int | None:
+    """The length that the server promised for the body, as sent."""
+    text = response.headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _reason(error: Exception, options: FetchOptions) -> str:
+    """What went wrong, in words that hold nothing of the request."""
+    if isinstance(error, requests.ConnectTimeout):
+        return f"could not be reached within {options.connect_timeout:g} seconds"
+    if isinstance(error, requests.Timeout):
+        return f"did not answer within {options.read_timeout:g} seconds"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "could not be trusted: the TLS handshake failed"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "could not be reached through the proxy"
+    for cause in _causes(error):
+        if isinstance(cause, urllib3.exceptions.NameResolutionError):
+            return "could not be reached: its name is unknown here (is this machine offline?)"
+        if type(cause).__module__ == "builtins" and isinstance(cause, OSError) and cause.strerror:
+            return f"could not be reached: {cause.strerror.lower()}"
+    if isinstance(error, requests.ConnectionError):
+        return "closed the connection without an answer"
+    return f"could not be requested ({type(error).__name__})"
+
+
+def _is_timeout(error: Exception) -> bool:
+    timeouts = (urllib3.exceptions.TimeoutError, TimeoutError)
+    return any(isinstance(cause, timeouts) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it came of, however the libraries packed it."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        cause = waiting.pop()
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
