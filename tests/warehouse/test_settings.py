@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from warehouse.errors import UsageError
+from warehouse.settings import Settings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_environment_beats_dotenv_beats_default(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_settings().landing_keep_days == 30
+    (empty_folder / ".env").write_text("LANDING_KEEP_DAYS=7\nINSTRUMENTS=1,2,3\nOTHER=x\n")
+    assert read_settings().landing_keep_days == 7
+    monkeypatch.setenv("LANDING_KEEP_DAYS", "9")
+    assert read_settings().landing_keep_days == 9
+
+
+def test_an_empty_variable_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("AS_OF", "")
+    settings = read_settings()
+    assert (settings.database_url, settings.as_of) == (None, None)
+
+
+def test_values_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AS_OF", "2026-08-17")
+    monkeypatch.setenv("REFERENCE_PRICES", "NIFTY=24500.5, BANKNIFTY=55100")
+    monkeypatch.setenv("GATE_REQUIRED_EXCHANGES", "NFO, BFO")
+    settings = read_settings()
+    assert settings.as_of == date(2026, 8, 17)
+    assert settings.reference_prices == {"NIFTY": Decimal("24500.5"), "BANKNIFTY": Decimal(55100)}
+    assert settings.gate_required_exchanges == ("NFO", "BFO")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("AS_OF", "17-08-2026", "AS_OF"),
+        ("AS_OF", "yesterday", "'yesterday'"),
+        ("REDIS_TTL_SECONDS", "0", "greater than 0"),
+        ("REDIS_TTL_SECONDS", "soon", "'soon'"),
+        ("GATE_ROWS_BLOCK_RATIO", "80", "less than or equal to 1"),
+        ("REFERENCE_PRICES", "NIFTY:24500", "NAME=price"),
+        ("REFERENCE_PRICES", "NIFTY=-1", "NAME=price"),
+        ("REFERENCE_PRICES", "NIFTY=NaN", "NAME=price"),
+        ("DATABASE_URL", "mysql://u:hunter2@h/d", "postgresql://"),
+        ("REDIS_URL", "http://:hunter2@h", "rediss://"),
+    ],
+)
+def test_a_wrong_value_is_one_clear_line_without_secrets(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError) as raised:
+        read_settings()
+    message = str(raised.value)
+    assert raised.value.exit_code == 2
+    assert message.startswith(f"{name}: ")
+    assert told in message
+    assert "\n" not in message
+    assert "hunter2" not in message
+
+
+def test_every_setting_is_in_the_example_with_its_default(project: Path) -> None:
+    text = (project / ".env.example").read_text()
+    shown = dict(re.findall(r"^# ([A-Z_]+)=(\S*)", text, flags=re.MULTILINE))
+    assert set(shown) == {name.upper() for name in Settings.model_fields}
+    defaults = Settings(_env_file=None)
+    from_example = Settings(
+        _env_file=None, **{name.lower(): value for name, value in shown.items() if value}
+    )
+    assert from_example == defaults
+
+
+def test_secrets_are_not_shown_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
+    monkeypatch.setenv("KITE_AUTHORIZATION", "token hunter2")
+    assert "hunter2" not in repr(read_settings())

@@ -1,0 +1,258 @@
+"""What each verb of the command line does, without the command line."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from exporters.postgres import rollback_to
+from exporters.errors import ExportError
+from loader.errors import LoaderError
+from warehouse import database, destinations
+from warehouse.build import DbtProject, profile_environment
+from warehouse.clock import Clock
+from warehouse.display import Display, TimedStages
+from warehouse.errors import (
+    DestinationsPending,
+    ServiceUnavailable,
+    UsageError,
+    WarehouseError,
+)
+from warehouse.exit_codes import exit_code_of
+from warehouse.ledger import Run, last_publication, told_to_consumers
+from warehouse.pipeline import Sync, SyncRequest, SyncResult
+from warehouse.run_lock import run_lock
+from warehouse.servers import EmbeddedServers
+from warehouse.session import Warehouse, open_warehouse, postgres_url
+from warehouse.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def sync(
+    settings: Settings, clock: Clock, request: SyncRequest, display: Display
+) -> tuple[SyncResult, TimedStages]:
+    """The whole way from a dump to every destination.
+
+    Raises:
+        WarehouseError, LoaderError, ExportError: see `warehouse.exit_codes`.
+    """
+    stages = TimedStages(display)
+    command = "build" if request.build_only else "sync"
+    with _run(settings, clock, stages, command) as (warehouse, run):
+        result = Sync(warehouse, request, run, stages)()
+        _finish(run, result.status, result.exports, stages)
+    return result, stages
+
+
+def export(settings: Settings, clock: Clock, display: Display, *, dry_run: bool) -> SyncResult:
+    """Bring every destination to the last publication."""
+    stages = TimedStages(display)
+    with _run(settings, clock, stages, "export") as (warehouse, run):
+        publication = last_publication(warehouse.connection)
+        if publication is None:
+            raise UsageError("Nothing has been published yet: run `warehouse sync` first.")
+        result = SyncResult("exported", publication.as_of_date, publication.filter)
+        result.publication_id = publication.publication_id
+        run.update(stage="export", publication_id=publication.publication_id)
+        if dry_run:
+            result.status = "dry_run"
+            result.exports = destinations.plan_all(warehouse, stages)
+        else:
+            result.exports = destinations.export_all(
+                warehouse, stages, publication.publication_id
+            )
+        _finish(run, result.status, result.exports, stages)
+    return result
+
+
+def rollback(
+    settings: Settings, clock: Clock, display: Display, *, to: int | None
+) -> SyncResult:
+    """Put an earlier publication back everywhere, as a new publication."""
+    stages = TimedStages(display)
+    with (
+        _run(settings, clock, stages, "rollback") as (warehouse, run),
+        warehouse.transaction_connection() as connection,
+    ):
+        before = last_publication(connection)
+        target = to if to is not None else (before.publication_id - 1 if before else 0)
+        if before is None or not 1 <= target < before.publication_id:
+            raise UsageError(
+                f"There is no publication {target} to go back to. {told_to_consumers(before)}."
+            )
+        run.update(stage="publish")
+        with stages.stage("publish", f"putting publication {target} back") as stage:
+            published = rollback_to(
+                connection,
+                target,
+                run_id=run.run_id,
+                published_at=clock.now(),
+                destinations=destinations.NAMES,
+            )
+            stage.done(f"publication {published.publication_id} has the content of {target}")
+        run.update(stage="export", publication_id=published.publication_id)
+        after = last_publication(connection)
+        assert after is not None  # noqa: S101  # it was published a line ago
+        result = SyncResult("rolled_back", after.as_of_date, after.filter)
+        result.publication_id, result.published, result.before = (
+            published.publication_id,
+            published,
+            before,
+        )
+        result.exports = destinations.export_all(warehouse, stages, published.publication_id)
+        _finish(run, result.status, result.exports, stages)
+    return result
+
+
+def docs(settings: Settings, clock: Clock) -> Path:
+    """Write the dbt docs of the published schema and return where."""
+    with open_warehouse(settings, clock) as warehouse:
+        project = DbtProject(warehouse.dsn, settings.home / "dbt")
+        return project.docs(settings.home / "docs")
+
+
+def last_report(settings: Settings) -> Path | None:
+    """The newest report's page."""
+    pages = sorted(settings.reports.glob("*/summary.html"))
+    return pages[-1] if pages else None
+
+
+def server_url(settings: Settings, server: str) -> str:
+    """The URL of `postgres` or `redis`, for other programs."""
+    if server == "postgres":
+        return postgres_url(settings)
+    given = settings.redis_url
+    return given.get_secret_value() if given else EmbeddedServers(settings.home).redis_url()
+
+
+def dbt_environment(settings: Settings) -> dict[str, str]:
+    """What profiles.yml.example reads from the environment."""
+    return profile_environment(database.session_dsn(postgres_url(settings)))
+
+
+@contextmanager
+def _run(
+    settings: Settings, clock: Clock, stages: TimedStages, command: str
+) -> Iterator[tuple[Warehouse, Run]]:
+    """An open warehouse, the run lock, and a row in the ledger that says how it ended."""
+    with _services(settings, clock, stages) as warehouse, run_lock(warehouse.connection):
+        now = clock.now()
+        run = Run.start(
+            warehouse.connection,
+            run_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+            command=command,
+            started_at=now,
+        )
+        with _logged(settings, run.run_id):
+            try:
+                yield warehouse, run
+            except BaseException as error:
+                _record_failure(run, clock, stages, error)
+                raise
+
+
+@contextmanager
+def _services(settings: Settings, clock: Clock, stages: TimedStages) -> Iterator[Warehouse]:
+    with stages.stage("start", "reaching PostgreSQL") as stage:
+        opened = open_warehouse(settings, clock)
+        warehouse = opened.__enter__()
+        stage.done("PostgreSQL answers")
+    try:
+        yield warehouse
+    finally:
+        opened.__exit__(None, None, None)
+
+
+def _record_failure(
+    run: Run, clock: Clock, stages: TimedStages, error: BaseException
+) -> None:
+    code = exit_code_of(error) if isinstance(error, Exception) else 130
+    log.error("event=run_failed run=%s exit_code=%s error=%r", run.run_id, code, str(error))
+    try:
+        run.update(
+            status="failed",
+            exit_code=code,
+            error=str(error) or type(error).__name__,
+            finished_at=clock.now(),
+            stage_seconds=dict(stages.seconds),
+        )
+    except psycopg.Error:
+        # The server is gone: the next run finds this one as died.
+        log.warning("event=ledger_unreachable run=%s", run.run_id)
+
+
+def _finish(
+    run: Run,
+    status: str,
+    exports: tuple[destinations.Export, ...],
+    stages: TimedStages,
+) -> None:
+    pending = [export for export in exports if export.is_pending]
+    run.update(
+        status=status,
+        stage="done",
+        exit_code=5 if pending else 0,
+        error="; ".join(f"{export.destination}: {export.error}" for export in pending) or None,
+        stage_seconds=dict(stages.seconds),
+        finished_at=Clock().now(),
+    )
+
+
+def raise_if_pending(result: SyncResult) -> None:
+    """Turn pending destinations into the error that the command line reports.
+
+    Raises:
+        DestinationsPending: naming them and what to do.
+    """
+    pending = [export for export in result.exports if export.is_pending]
+    if pending:
+        told = " ".join(f"{export.destination}: {export.error}" for export in pending)
+        raise DestinationsPending(
+            f"Publication {result.publication_id} is complete in PostgreSQL, but "
+            f"{len(pending)} of {len(result.exports)} destinations still show the one before. "
+            f"{told} Then run `warehouse export`, or the next sync finishes it."
+        )
+
+
+@contextmanager
+def _logged(settings: Settings, run_id: str) -> Iterator[None]:
+    """A log file a run, under WAREHOUSE_HOME/logs."""
+    try:
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(settings.logs / f"{run_id}.log", delay=True)
+    except OSError as error:
+        raise ServiceUnavailable(
+            f"WAREHOUSE_HOME ({settings.home}) cannot be written: {error}. Nothing was changed."
+        ) from error
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
+    )
+    root = logging.getLogger()
+    names = ("warehouse", "loader", "exporters", "expectations")
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = bool(root.handlers) and logger.propagate
+    try:
+        yield
+    finally:
+        for name in names:
+            logging.getLogger(name).removeHandler(handler)
+        handler.close()
+
+
+ERRORS: tuple[type[Exception], ...] = (
+    WarehouseError,
+    LoaderError,
+    ExportError,
+    psycopg.OperationalError,
+    OSError,
+)
+Action = Callable[[], None]

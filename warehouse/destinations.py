@@ -1,0 +1,167 @@
+"""Every destination besides PostgreSQL, made from the settings, exported in turn.
+
+A destination that fails does not undo the others: the ledger says what is pending, and the
+next sync or `warehouse export` finishes it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from exporters.destination import Destination, Outcome, export
+from exporters.dotenv import DotenvLine
+from exporters.errors import ExportError
+from exporters.json_files import FocusInstrumentsFile, TokenLookupFile
+from exporters.postgres import record_export
+from exporters.redis import RedisHashes
+from warehouse.display import TimedStages
+from warehouse.errors import ServiceUnavailable, WarehouseError
+from warehouse.session import Warehouse
+
+log = logging.getLogger(__name__)
+
+PUBLISHED = "marts"
+
+Maker = Callable[[Warehouse, psycopg.Connection, str], Destination]
+
+
+def _redis(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+    return RedisHashes(
+        warehouse.redis_url,
+        connection,
+        ttl_seconds=warehouse.settings.redis_ttl_seconds,
+        schema=schema,
+    )
+
+
+def _dotenv(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+    return DotenvLine(
+        warehouse.settings.env_file, connection, now=warehouse.clock.now, schema=schema
+    )
+
+
+def _token_lookup(
+    warehouse: Warehouse, connection: psycopg.Connection, schema: str
+) -> Destination:
+    return TokenLookupFile(warehouse.settings.token_lookup_path, connection, schema=schema)
+
+
+def _focus(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+    return FocusInstrumentsFile(
+        warehouse.settings.focus_instruments_path, connection, schema=schema
+    )
+
+
+# What a trading program reads first comes first.
+MAKERS: dict[str, Maker] = {
+    "redis": _redis,
+    "dotenv": _dotenv,
+    "token_lookup": _token_lookup,
+    "focus_instruments": _focus,
+}
+NAMES = tuple(MAKERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What became of one destination: an outcome, or the error that left it pending."""
+
+    destination: str
+    outcome: Outcome | None
+    error: str = ""
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it still has to be written."""
+        return self.outcome is None
+
+    @property
+    def told(self) -> str:
+        """A few words for a line of the summary."""
+        if self.outcome is None:
+            return f"PENDING: {self.error}"
+        plan = self.outcome.plan
+        if plan.is_empty:
+            return plan.note or "unchanged"
+        verb = "would be" if self.outcome.status == "planned" else "written:"
+        told = f"{verb} {plan.added:,} added, {plan.changed:,} changed, {plan.removed:,} removed"
+        return f"{told} ({plan.note})" if plan.note else told
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        plan = self.outcome.plan if self.outcome else None
+        return {
+            "destination": self.destination,
+            "status": self.outcome.status if self.outcome else "pending",
+            "added": plan.added if plan else None,
+            "changed": plan.changed if plan else None,
+            "removed": plan.removed if plan else None,
+            "error": self.error or None,
+        }
+
+
+def plan_all(
+    warehouse: Warehouse, stages: TimedStages, *, schema: str = PUBLISHED
+) -> tuple[Export, ...]:
+    """What an export would write; nothing is written."""
+    return tuple(_one(warehouse, stages, name, None, schema=schema) for name in NAMES)
+
+
+def export_all(
+    warehouse: Warehouse, stages: TimedStages, publication_id: int
+) -> tuple[Export, ...]:
+    """Bring every destination to the publication, and write in the ledger what came of it."""
+    return tuple(_one(warehouse, stages, name, publication_id) for name in NAMES)
+
+
+def _one(
+    warehouse: Warehouse,
+    stages: TimedStages,
+    name: str,
+    publication_id: int | None,
+    *,
+    schema: str = PUBLISHED,
+) -> Export:
+    clock = warehouse.clock
+    started_at = clock.now()
+    with stages.stage(name, f"exporting to {name}") as stage:
+        done = _attempt(warehouse, name, is_dry_run=publication_id is None, schema=schema)
+        stage.done(done.told)
+    if publication_id is not None:
+        plan = done.outcome.plan if done.outcome else None
+        record_export(
+            warehouse.connection,
+            publication_id,
+            name,
+            status="failed" if done.is_pending else "complete",
+            added=plan.added if plan else None,
+            changed=plan.changed if plan else None,
+            removed=plan.removed if plan else None,
+            started_at=started_at,
+            finished_at=clock.now(),
+            error=done.error or None,
+        )
+    return done
+
+
+def _attempt(warehouse: Warehouse, name: str, *, is_dry_run: bool, schema: str) -> Export:
+    """One destination; only its own trouble is caught: PostgreSQL's ends the run."""
+    with warehouse.transaction_connection() as connection:
+        try:
+            destination = MAKERS[name](warehouse, connection, schema)
+            return Export(name, export(destination, dry_run=is_dry_run))
+        except (ExportError, ServiceUnavailable) as error:
+            log.exception("event=export_failed destination=%s", name)
+            return Export(name, None, str(error))
+        except psycopg.OperationalError as error:
+            raise WarehouseError(
+                f"PostgreSQL went away while {name} was exported: {' '.join(str(error).split())} "
+                f"The publication is complete in PostgreSQL; run `warehouse export` when it is "
+                f"back.",
+                exit_code=5,
+            ) from error

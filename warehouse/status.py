@@ -1,0 +1,106 @@
+"""`warehouse status`: what consumers see, and whether it is safe to trade on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from exporters.postgres import pending_exports
+from warehouse.clock import Clock
+from warehouse.ledger import LastPublication, last_publication
+
+RUNS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `status` says. `exit_code` is 0 when it is safe to trade on the publication.
+
+    3: nothing is published, or it is older than the last trading day; 4: the last sync's gate
+    was red; 5: a destination is pending.
+    """
+
+    publication: LastPublication | None
+    age_seconds: float | None
+    expected_as_of: date
+    pending: tuple[str, ...]
+    runs: tuple[dict[str, Any], ...]
+    reasons: tuple[str, ...]
+    exit_code: int
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether nothing speaks against trading on it."""
+        return not self.reasons
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values for `--json`."""
+        publication = self.publication
+        return {
+            "is_safe": self.is_safe,
+            "reasons": list(self.reasons),
+            "publication_id": publication.publication_id if publication else None,
+            "as_of_date": publication.as_of_date.isoformat() if publication else None,
+            "expected_as_of_date": self.expected_as_of.isoformat(),
+            "published_at": publication.published_at.isoformat() if publication else None,
+            "age_seconds": self.age_seconds,
+            "filter": publication.filter if publication else None,
+            "summary": dict(publication.summary) if publication else None,
+            "pending_destinations": list(self.pending),
+            "runs": [dict(run) for run in self.runs],
+        }
+
+
+def read_status(connection: psycopg.Connection, clock: Clock) -> Status:
+    """Read the ledger; nothing is changed."""
+    publication = last_publication(connection)
+    pending = tuple(pending_exports(connection))
+    runs = _last_runs(connection)
+    expected = clock.expected_as_of_date()
+    reasons: list[tuple[int, str]] = []
+    if publication is None:
+        reasons.append((3, "nothing has been published yet: run `warehouse sync`"))
+    elif publication.as_of_date < expected:
+        reasons.append(
+            (3, f"the publication is as of {publication.as_of_date}, {expected} is expected")
+        )
+    if pending:
+        reasons.append((5, f"pending: {', '.join(pending)}; run `warehouse export`"))
+    last_sync = next((run for run in runs if run["command"] == "sync"), None)
+    if last_sync is not None and last_sync["exit_code"] == 4:  # noqa: PLR2004  # gate red
+        reasons.append((4, f"the last sync's gate was red: {last_sync['report_path']}"))
+    elif last_sync is not None and last_sync["status"] in {"failed", "died"}:
+        reasons.append((3, f"the last sync {last_sync['status']}: {last_sync['error']}"))
+    return Status(
+        publication=publication,
+        age_seconds=_age(publication, clock.now()),
+        expected_as_of=expected,
+        pending=pending,
+        runs=runs,
+        reasons=tuple(text for _, text in reasons),
+        exit_code=reasons[0][0] if reasons else 0,
+    )
+
+
+def _age(publication: LastPublication | None, now: datetime) -> float | None:
+    return (now - publication.published_at).total_seconds() if publication else None
+
+
+def _last_runs(connection: psycopg.Connection) -> tuple[dict[str, Any], ...]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return tuple(
+            cursor.execute(
+                """
+                select run_id, command, status, stage, filter, as_of_date, publication_id,
+                    exit_code, error, report_path, started_at, finished_at
+                from ops.sync_runs
+                order by started_at desc
+                limit %s
+                """,
+                (RUNS_SHOWN,),
+            )
+        )

@@ -1,0 +1,118 @@
+"""The closing lines of a run, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from warehouse.filters import ALL
+from warehouse.pipeline import SyncResult
+from warehouse.status import Status
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def print_sync(console: Console, result: SyncResult, seconds: Mapping[str, float]) -> None:
+    """What was published, where it is, how long it took, what to do next."""
+    console.print()
+    console.print(_headline(result))
+    if result.published is not None:
+        _print_content(console, result)
+    _print_destinations(console, result)
+    if result.audit is not None:
+        console.print(f"  report        {escape(str(result.audit.summary_html))}", soft_wrap=True)
+    if seconds:
+        stages = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+        console.print(f"  stages        {stages} (in all {sum(seconds.values()):.1f} s)")
+    console.print(f"  next          {_next_step(result)}")
+
+
+def _headline(result: SyncResult) -> str:
+    number = result.publication_id
+    as_of = f"as of {result.as_of_date}, filter {escape(result.filter_text)}"
+    if result.status == "already_published":
+        return f"[bold green]Already published as {number}[/] ({as_of}); nothing was built."
+    if result.status == "dry_run":
+        return f"[bold]Dry run[/] ({as_of}): nothing was published or exported."
+    pending = [export for export in result.exports if export.is_pending]
+    colour = "yellow" if pending else "green"
+    return f"[bold {colour}]Published as {number}[/] ({as_of})."
+
+
+def _print_content(console: Console, result: SyncResult) -> None:
+    assert result.published is not None  # noqa: S101  # checked by the caller
+    summary = result.published.summary
+    exchanges = summary.get("rows_by_exchange", {})
+    told = ", ".join(f"{name} {rows:,}" for name, rows in exchanges.items())
+    console.print(f"  rows          {sum(exchanges.values()):,}: {told}")
+    console.print(f"  subscriptions {summary.get('subscriptions', 0):,}")
+    tables = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    tables.add_column("  table")
+    for name in ("rows", "added", "changed", "removed"):
+        tables.add_column(name, justify="right")
+    for table, counts in summary.get("tables", {}).items():
+        cells = (counts.get(name) for name in ("rows", "added", "changed", "removed"))
+        tables.add_row(f"  {table}", *("" if cell is None else f"{cell:,}" for cell in cells))
+    console.print(tables)
+
+
+def _print_destinations(console: Console, result: SyncResult) -> None:
+    for export in result.exports:
+        colour = "yellow" if export.is_pending else "default"
+        console.print(
+            f"  {export.destination:<17} [{colour}]{escape(export.told)}[/]", soft_wrap=True
+        )
+
+
+def _next_step(result: SyncResult) -> str:
+    if result.status == "dry_run":
+        return "run it again without the dry run"
+    if any(export.is_pending for export in result.exports):
+        return "mend what is pending, then `warehouse export` (or the next sync) finishes it"
+    dotenv = next((e.outcome for e in result.exports if e.destination == "dotenv"), None)
+    if dotenv is None or dotenv.plan.is_empty or result.filter_text == ALL:
+        return "nothing: the subscription line is as it was"
+    return "restart ingestion, so that it reads the new INSTRUMENTS line"
+
+
+def print_status(console: Console, status: Status) -> None:
+    """Verdict first, then the publication, then the last runs."""
+    if status.is_safe:
+        console.print("[bold green]Safe to trade on.[/]")
+    else:
+        console.print(f"[bold red]Not safe to trade on:[/] {escape('; '.join(status.reasons))}.")
+    publication = status.publication
+    if publication is not None:
+        console.print(f"  {publication.told}", soft_wrap=True)
+        if status.age_seconds is not None:
+            console.print(f"  published {told_age(status.age_seconds)} ago")
+        console.print(f"  subscriptions {publication.summary.get('subscriptions', 0):,}")
+    if status.runs:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name in ("  started (UTC)", "command", "status", "as of", "publication", "what"):
+            table.add_column(name)
+        for run in status.runs:
+            what = run["error"] or ""
+            table.add_row(
+                f"  {run['started_at']:%Y-%m-%d %H:%M:%S}",
+                run["command"],
+                run["status"],
+                str(run["as_of_date"] or ""),
+                str(run["publication_id"] or ""),
+                escape(what if len(what) <= 60 else f"{what[:57]}..."),  # noqa: PLR2004
+            )
+        console.print(table)
+
+
+def told_age(seconds: float) -> str:
+    """A duration as people say it: 42 s, 7 min, 3.5 h, 2.1 days."""
+    if seconds < MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < HOUR:
+        return f"{seconds / MINUTE:.0f} min"
+    if seconds < DAY:
+        return f"{seconds / HOUR:.1f} h"
+    return f"{seconds / DAY:.1f} days"
