@@ -15,7 +15,7 @@ parameters as (
 ),
 
 -- An expiry on the as-of day still trades that day; one before it never counts.
-live_contracts as (
+ranked_contracts as (
     select
         instruments.canonical_id,
         instruments.instrument_token,
@@ -29,16 +29,32 @@ live_contracts as (
         instruments.lot_size,
         instruments.expiry_date,
         parameters.reference_prices,
-        parameters.focus_futures,
-        parameters.focus_expiries,
-        parameters.focus_strikes_each_side
+        parameters.focus_strikes_each_side,
+        case instruments.kind
+            when 'future' then parameters.focus_futures
+            else parameters.focus_expiries
+        end as expiries_wanted,
+        -- Contracts of one expiry share a rank: the ties are meant.
+        dense_rank() over (
+            partition by instruments.underlying, instruments.exchange, instruments.kind
+            order by instruments.expiry_date
+        )::integer as expiry_rank,
+        -- A call and a put of one strike share a rank: the ties are meant.
+        dense_rank() over (
+            partition by
+                instruments.underlying,
+                instruments.exchange,
+                instruments.kind,
+                instruments.expiry_date
+            order by instruments.strike
+        )::integer as strike_rank
     from instruments
     -- many contracts to one underlying
     inner join focus_underlyings
         on
             instruments.underlying = focus_underlyings.underlying
             and instruments.exchange = focus_underlyings.exchange
-    -- one row of parameters
+    -- many contracts to one row of parameters
     inner join parameters
         on instruments.expiry_date >= parameters.as_of_date
     -- one to one, or none
@@ -51,141 +67,118 @@ live_contracts as (
         and repeated.line_number is null
 ),
 
-ranked_expiries as (
+near_contracts as (
     select
+        canonical_id,
+        instrument_token,
+        tradingsymbol,
         underlying,
         exchange,
         kind,
-        expiry_date,
-        row_number() over (
-            partition by underlying, exchange, kind
-            order by expiry_date
-        )::integer as expiry_rank
-    from live_contracts
-    group by underlying, exchange, kind, expiry_date
-),
-
-near_contracts as (
-    select
-        live_contracts.canonical_id,
-        live_contracts.instrument_token,
-        live_contracts.tradingsymbol,
-        live_contracts.underlying,
-        live_contracts.exchange,
-        live_contracts.kind,
-        live_contracts.option_type,
-        live_contracts.strike,
-        live_contracts.tick_size_inr,
-        live_contracts.lot_size,
-        live_contracts.expiry_date,
-        live_contracts.focus_strikes_each_side,
-        ranked_expiries.expiry_rank,
-        case
-            when jsonb_typeof(live_contracts.reference_prices -> live_contracts.underlying)
-                = 'number'
-                then (live_contracts.reference_prices ->> live_contracts.underlying)::numeric
-        end as given_price
-    from live_contracts
-    -- many contracts to one expiry
-    inner join ranked_expiries
-        on
-            live_contracts.underlying = ranked_expiries.underlying
-            and live_contracts.exchange = ranked_expiries.exchange
-            and live_contracts.kind = ranked_expiries.kind
-            and live_contracts.expiry_date = ranked_expiries.expiry_date
-    where
-        ranked_expiries.expiry_rank <= case live_contracts.kind
-            when 'future' then live_contracts.focus_futures
-            else live_contracts.focus_expiries
-        end
-),
-
-strikes as (
-    select
-        underlying,
-        exchange,
-        expiry_rank,
+        option_type,
         strike,
-        max(given_price) as given_price,
-        row_number() over (
-            partition by underlying, exchange, expiry_rank
-            order by strike
-        )::integer as strike_rank,
-        count(*) over (partition by underlying, exchange, expiry_rank) as strikes_listed
-    from near_contracts
-    where kind = 'option'
-    group by underlying, exchange, expiry_rank, strike
+        tick_size_inr,
+        lot_size,
+        expiry_date,
+        focus_strikes_each_side,
+        expiry_rank,
+        strike_rank,
+        max(strike_rank) over (
+            partition by underlying, exchange, kind, expiry_rank
+        ) as strikes_listed,
+        case
+            when jsonb_typeof(reference_prices -> underlying) = 'number'
+                then (reference_prices ->> underlying)::numeric(18, 6)
+        end as given_price
+    from ranked_contracts
+    where expiry_rank <= expiries_wanted
 ),
 
 -- Strikes are listed around the spot, so the middle one of the nearest expiry stands in
 -- for it; of an even number of strikes, the lower of the two in the middle.
-reference_prices as (
+priced_contracts as (
     select
+        canonical_id,
+        instrument_token,
+        tradingsymbol,
         underlying,
         exchange,
-        coalesce(given_price, strike)::numeric(18, 6) as reference_price,
-        case when given_price is null then 'middle_strike' else 'given' end
-            as reference_price_source
-    from strikes
-    where expiry_rank = 1 and strike_rank = (strikes_listed + 1) / 2
+        kind,
+        option_type,
+        strike,
+        tick_size_inr,
+        lot_size,
+        expiry_date,
+        focus_strikes_each_side,
+        expiry_rank,
+        strike_rank,
+        given_price,
+        max(
+            case
+                when
+                    kind = 'option'
+                    and expiry_rank = 1
+                    and strike_rank = (strikes_listed + 1) / 2
+                    then strike
+            end
+        ) over (partition by underlying, exchange) as middle_strike
+    from near_contracts
 ),
 
 -- The strike at the money is the one nearest to the reference price; of two equally
--- near, the lower.
-measured_strikes as (
+-- near, the lower. A call and its put have the same rank, so their tie decides nothing.
+measured_contracts as (
     select
-        strikes.underlying,
-        strikes.exchange,
-        strikes.expiry_rank,
-        strikes.strike,
-        strikes.strike_rank - first_value(strikes.strike_rank) over (
-            partition by strikes.underlying, strikes.exchange, strikes.expiry_rank
-            order by
-                abs(strikes.strike - reference_prices.reference_price),
-                strikes.strike
-        ) as strike_offset
-    from strikes
-    -- many strikes to one underlying
-    inner join reference_prices
-        on
-            strikes.underlying = reference_prices.underlying
-            and strikes.exchange = reference_prices.exchange
+        canonical_id,
+        instrument_token,
+        tradingsymbol,
+        underlying,
+        exchange,
+        kind,
+        option_type,
+        strike,
+        tick_size_inr,
+        lot_size,
+        expiry_date,
+        focus_strikes_each_side,
+        expiry_rank,
+        coalesce(given_price, middle_strike) as reference_price,
+        case
+            when given_price is not null then 'given'
+            when middle_strike is not null then 'middle_strike'
+        end as reference_price_source,
+        case
+            when kind = 'option'
+                then strike_rank - first_value(strike_rank) over (
+                    partition by underlying, exchange, kind, expiry_rank
+                    order by
+                        abs(strike - coalesce(given_price, middle_strike)),
+                        strike,
+                        option_type
+                )
+        end as strike_offset
+    from priced_contracts
 ),
 
 final as (
     select
-        near_contracts.canonical_id,
-        near_contracts.instrument_token,
-        near_contracts.tradingsymbol,
-        near_contracts.underlying,
-        near_contracts.exchange,
-        near_contracts.kind,
-        near_contracts.option_type,
-        near_contracts.expiry_rank,
-        measured_strikes.strike_offset,
-        reference_prices.reference_price_source,
-        near_contracts.strike,
-        reference_prices.reference_price,
-        near_contracts.tick_size_inr,
-        near_contracts.lot_size,
-        near_contracts.expiry_date
-    from near_contracts
-    -- many contracts to one strike of an expiry; none for futures
-    left join measured_strikes
-        on
-            near_contracts.underlying = measured_strikes.underlying
-            and near_contracts.exchange = measured_strikes.exchange
-            and near_contracts.expiry_rank = measured_strikes.expiry_rank
-            and near_contracts.strike = measured_strikes.strike
-            and near_contracts.kind = 'option'
-    -- many contracts to one underlying; none where it has no live option
-    left join reference_prices
-        on
-            near_contracts.underlying = reference_prices.underlying
-            and near_contracts.exchange = reference_prices.exchange
-    where
-        near_contracts.kind = 'future'
-        or abs(measured_strikes.strike_offset) <= near_contracts.focus_strikes_each_side
+        canonical_id,
+        instrument_token,
+        tradingsymbol,
+        underlying,
+        exchange,
+        kind,
+        option_type,
+        expiry_rank,
+        strike_offset,
+        reference_price_source,
+        strike,
+        reference_price,
+        tick_size_inr,
+        lot_size,
+        expiry_date
+    from measured_contracts
+    where kind = 'future' or abs(strike_offset) <= focus_strikes_each_side
 )
 
 select * from final
