@@ -1,0 +1,96 @@
+"""What is published now, read in one snapshot of PostgreSQL.
+
+A destination outside PostgreSQL reads the published tables and the number of the publication
+from the same snapshot, so the two always belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from exporters.errors import DestinationRefused, DestinationUnavailable
+
+_LATEST = """
+select
+    publication_id,
+    published_at,
+    as_of_date,
+    fingerprint
+from ops.publications
+order by publication_id desc
+limit 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The publication that consumers should see.
+
+    Attributes:
+        publication_id: Its number.
+        published_at: When it was committed, in UTC.
+        as_of: The trading day that it describes.
+        fingerprint: What it was made from; tells equal numbers of two warehouses apart.
+    """
+
+    publication_id: int
+    published_at: datetime
+    as_of: date
+    fingerprint: str
+
+
+@contextmanager
+def snapshot(connection: psycopg.Connection[Any]) -> Iterator[Published]:
+    """Hold one repeatable-read, read-only transaction for the body, and say what is published.
+
+    Args:
+        connection: A direct connection with no transaction open.
+
+    Raises:
+        DestinationRefused: Nothing has been published in this database.
+        DestinationUnavailable: PostgreSQL went away.
+        ValueError: The connection is inside a transaction, whose snapshot may be an old one.
+    """
+    if connection.info.transaction_status is not TransactionStatus.IDLE:
+        raise ValueError("the exporter needs a connection without an open transaction")
+    try:
+        with connection.transaction():
+            connection.execute("set transaction isolation level repeatable read, read only")
+            yield _latest(connection)
+    except psycopg.errors.UndefinedTable as error:
+        raise _nothing_published() from error
+    except psycopg.OperationalError as error:
+        raise DestinationUnavailable(
+            f"The published tables cannot be read from PostgreSQL: {_first_line(error)}",
+            consumers="Consumers see what they saw before.",
+            remedy="Run the export again when PostgreSQL answers.",
+        ) from error
+
+
+def _latest(connection: psycopg.Connection[Any]) -> Published:
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(_LATEST).fetchone()
+    if row is None:
+        raise _nothing_published()
+    return Published(*row)
+
+
+def _nothing_published() -> DestinationRefused:
+    return DestinationRefused(
+        "Nothing has been published in this database",
+        expected="a row in ops.publications and the published tables in marts",
+        consumers="Consumers see what they saw before.",
+        remedy="Run a sync first.",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,202 @@
+"""The published rows as Redis holds them, packed once into the bytes of the protocol.
+
+A hash is kept as the ten field-value pairs of its HSET command, each with its length before it:
+the same bytes go out in the HSET and come back, in the same order, in the reply to HGETALL of
+a small hash. Comparing a hash is then comparing bytes.
+Protocol: https://redis.io/docs/latest/develop/reference/protocol-spec/ (RESP 2).
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import hiredis
+import psycopg
+from psycopg import sql
+from psycopg.abc import Buffer
+from psycopg.rows import tuple_row
+
+FIELDS = (
+    "tradingsymbol",
+    "exchange",
+    "instrument_type",
+    "segment",
+    "name",
+    "expiry",
+    "strike",
+    "tick_size",
+    "lot_size",
+    "exchange_token",
+)
+"""The fields of a hash, exactly these."""
+
+PREFIX = b"instrument:"
+"""What every key begins with, and no other key may."""
+
+BLOCK = 1000
+"""Rows that are packed, sent and compared at a time: about 300 kB."""
+
+_TABLE = sql.Identifier("marts", "exp_redis__instruments")
+
+# The columns that nearly every row has of its own come first; the rest, which thousands of
+# contracts share, is one piece of the line that is packed once.
+_OWN = ("tradingsymbol", "instrument_token", "exchange_token", "strike")
+_SHARED = ("exchange", "instrument_type", "segment", "name", "expiry", "tick_size", "lot_size")
+
+_COPY = sql.SQL("copy {} ({}) to stdout").format(
+    _TABLE, sql.SQL(", ").join(map(sql.Identifier, _OWN + _SHARED))
+)
+_COUNT = sql.SQL("select count(*) from {}").format(_TABLE)
+_SAMPLE = sql.SQL(
+    "select instrument_token, tradingsymbol from {} order by instrument_token limit {}"
+)
+
+_ARGUMENT = b"$%d\r\n%b\r\n"
+_SHARED_PACKED = b"".join(
+    b"$%d\r\n%b\r\n$%%d\r\n%%b\r\n" % (len(name), name.encode()) for name in _SHARED
+)
+_STRIKE_PACKED = b"$6\r\nstrike\r\n$%d\r\n%b\r\n$14\r\nexchange_token\r\n"
+_ROW_PACKED = b"$13\r\ntradingsymbol\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n%b"
+
+# COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html
+_ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
+_ESCAPED = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
+
+
+@dataclass(slots=True)
+class Rows:
+    """Keys and, at the same places, their packed field-value pairs."""
+
+    keys: list[bytes]
+    packed: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def extend(self, other: Rows) -> None:
+        """Append the rows of another."""
+        self.keys += other.keys
+        self.packed += other.packed
+
+
+class _Strikes(dict[bytes, bytes]):
+    def __missing__(self, strike: bytes) -> bytes:
+        value = _unescape(strike)
+        packed = _STRIKE_PACKED % (len(value), value)
+        self[strike] = packed
+        return packed
+
+
+class _Shared(dict[bytes, bytes]):
+    def __missing__(self, line: bytes) -> bytes:
+        # COPY escapes a tab inside a value, so every bare tab stands between two columns.
+        values = [_unescape(value) for value in line[:-1].split(b"\t")]
+        packed = _SHARED_PACKED % tuple(
+            itertools.chain.from_iterable((len(value), value) for value in values)
+        )
+        self[line] = packed
+        return packed
+
+
+def read_blocks(connection: psycopg.Connection[Any], size: int = BLOCK) -> Iterator[Rows]:
+    """Read the published rows by COPY and pack them, `size` rows at a time.
+
+    Raises:
+        psycopg.Error: The table cannot be read.
+    """
+    strikes, shared = _Strikes(), _Shared()
+    with connection.cursor(row_factory=tuple_row).copy(_COPY) as copy:
+        lines = iter(copy)
+        while block := list(itertools.islice(lines, size)):
+            yield _pack(block, strikes, shared)
+
+
+def _pack(lines: Sequence[Buffer], strikes: _Strikes, shared: _Shared) -> Rows:
+    keys: list[bytes] = []
+    packed: list[bytes] = []
+    for line in lines:
+        symbol, token, exchange_token, strike, rest = bytes(line).split(b"\t", 4)
+        if b"\\" in symbol:
+            symbol = _unescape(symbol)
+        if b"\\" in exchange_token:
+            exchange_token = _unescape(exchange_token)
+        keys.append(PREFIX + token)
+        packed.append(
+            _ROW_PACKED
+            % (
+                len(symbol),
+                symbol,
+                strikes[strike],
+                len(exchange_token),
+                exchange_token,
+                shared[rest],
+            )
+        )
+    return Rows(keys, packed)
+
+
+def _unescape(value: bytes) -> bytes:
+    if b"\\" not in value:
+        return value
+    return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), value)
+
+
+def count(connection: psycopg.Connection[Any]) -> int:
+    """How many instruments are published."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(_COUNT).fetchone()
+    return int(row[0]) if row else 0
+
+
+def first_lines(connection: psycopg.Connection[Any], lines: int) -> tuple[str, ...]:
+    """A few published keys with their symbols, to show."""
+    query = _SAMPLE.format(_TABLE, sql.Literal(lines))
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        found = cursor.execute(query).fetchall()
+    return tuple(f"{PREFIX.decode()}{token}: {symbol}" for token, symbol in found)
+
+
+def blocks_of(rows: Rows, size: int = BLOCK) -> Iterator[Rows]:
+    """The same rows, `size` at a time."""
+    for start in range(0, len(rows), size):
+        yield Rows(rows.keys[start : start + size], rows.packed[start : start + size])
+
+
+def unpack(packed: bytes) -> dict[bytes, bytes]:
+    """The fields and values of one packed row."""
+    reader = hiredis.Reader()
+    reader.feed(b"*%d\r\n%b" % (2 * len(FIELDS), packed))
+    return as_mapping(reader.gets())
+
+
+def as_mapping(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Field, value, field, value, ... as a mapping."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def command(*arguments: bytes) -> bytes:
+    """One packed command."""
+    return b"*%d\r\n" % len(arguments) + b"".join(
+        [_ARGUMENT % (len(argument), argument) for argument in arguments]
+    )
+
+
+def hset_commands(rows: Rows) -> bytes:
+    """One HSET a row."""
+    return b"".join(
+        [
+            b"*22\r\n$4\r\nHSET\r\n$%d\r\n%b\r\n%b" % (len(key), key, packed)
+            for key, packed in zip(rows.keys, rows.packed, strict=True)
+        ]
+    )
+
+
+def key_commands(verb: bytes, keys: Iterable[bytes], *after: bytes) -> bytes:
+    """One command of the verb and a key for each key, with the same arguments after it."""
+    head = b"*%d\r\n" % (2 + len(after)) + _ARGUMENT % (len(verb), verb)
+    tail = b"".join([_ARGUMENT % (len(argument), argument) for argument in after])
+    return b"".join([b"%b$%d\r\n%b\r\n%b" % (head, len(key), key, tail) for key in keys])
