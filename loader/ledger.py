@@ -1,0 +1,37 @@
+"""Reading the ledger of loads: what was fetched last, to ask only for something newer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from loader.fetch import Validator
+
+
+def last_validator(connection: psycopg.Connection[Any], feed: str, source: str) -> Validator | None:
+    """What the server said of the dump landed last from this source.
+
+    Args:
+        connection: to a database where `ensure_schema` ran.
+        feed: the feed's name.
+        source: where the next dump comes from, without credentials (`source.shown`).
+
+    Returns:
+        The newest landed load's validator, or None where there is none.
+    """
+    row = connection.execute(
+        """
+        select source, landing_path, sha256, etag, last_modified
+        from ops.loads
+        where feed = %s and source = %s and status = 'landed'
+        order by load_id desc
+        limit 1
+        """,
+        (feed, source),
+    ).fetchone()
+    if row is None or not (row[3] or row[4]):
+        return None
+    shown, path, sha256, etag, last_modified = row
+    return Validator(shown, Path(path), sha256, etag, last_modified)
