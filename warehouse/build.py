@@ -139,7 +139,7 @@ class DbtProject:
             if node is None or key in seen:
                 return
             seen.add(key)
-            for parent in sorted(node.depends_on.nodes):
+            for parent in sorted(getattr(node.depends_on, "nodes", ())):
                 visit(parent)
             if key in nodes:
                 ordered.append(node.alias)

@@ -34,11 +34,12 @@ def session_dsn(url: str, *, application: str = "warehouse") -> str:
         raise UsageError(f"DATABASE_URL cannot be read: {str(error).strip()}") from None
     options = f"{given.pop('options', '') or ''} {SESSION_OPTIONS}".strip()
     given.setdefault("connect_timeout", CONNECT_TIMEOUT_SECONDS)
+    given.setdefault("application_name", application)
     # A dead network must not leave a lock held for hours.
     given.setdefault("keepalives_idle", 10)
     given.setdefault("keepalives_interval", 5)
     given.setdefault("keepalives_count", 3)
-    return make_conninfo("", **given, options=options, application_name=application)
+    return make_conninfo("", **given, options=options)
 
 
 def redacted(url: str) -> str:

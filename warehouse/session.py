@@ -11,7 +11,7 @@ from functools import cached_property
 import psycopg
 
 import exporters.schema
-import loader.schema
+from loader.landing import ensure_schema as ensure_loader_schema
 from warehouse import database
 from warehouse.clock import Clock
 from warehouse.servers import EmbeddedServers
@@ -74,7 +74,7 @@ def open_warehouse(settings: Settings, clock: Clock) -> Iterator[Warehouse]:
     connection = database.connect(dsn)
     try:
         database.check_server(connection, dsn)
-        loader.schema.ensure_schema(connection)
+        ensure_loader_schema(connection)
         exporters.schema.ensure_schema(connection)
         database.ensure_schema(connection)
         connection.commit()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from loader.feeds import FEEDS
+from loader.feeds import FEEDS, KITE, Feed
 from loader.fetch import FetchOptions, Validator
 from warehouse.errors import UsageError
 from warehouse.settings import Settings
@@ -33,12 +33,12 @@ def check_source(source: str) -> str:
     return str(path.resolve())
 
 
-def source_of(source: str, settings: Settings) -> str:
-    """What the loader is given: a feed's name becomes its URL."""
-    return settings.kite_instruments_url if source in FEEDS else source
+def feed_of(settings: Settings) -> Feed:
+    """Kite's feed, at the URL of the settings."""
+    return KITE.with_url(settings.kite_instruments_url)
 
 
-def fetch_options(settings: Settings) -> FetchOptions:
+def fetch_options(settings: Settings, filter_text: str) -> FetchOptions:
     """Timeouts, attempts, size cap and headers."""
     headers = {"X-Kite-Version": "3"}
     if settings.kite_authorization is not None:
@@ -46,14 +46,28 @@ def fetch_options(settings: Settings) -> FetchOptions:
     return FetchOptions(
         connect_timeout=settings.fetch_connect_timeout_seconds,
         read_timeout=settings.fetch_read_timeout_seconds,
-        total_timeout=settings.fetch_total_timeout_seconds,
+        deadline=settings.fetch_total_timeout_seconds,
         attempts=settings.fetch_attempts,
         max_bytes=settings.fetch_max_bytes,
         headers=headers,
+        offline_command=f"make sync FILTER={filter_text} SOURCE=sample",
     )
 
 
-def known_validator(connection: psycopg.Connection, source: str) -> Validator | None:
-    """The validator of the last dump that was fetched from this URL, if there is one."""
-    del connection, source
-    return None
+def known_validator(connection: psycopg.Connection, feed: Feed) -> Validator | None:
+    """What is known of the dump that was landed last, to ask only for a newer one."""
+    row = connection.execute(
+        """
+        select source, landing_path, sha256, etag, last_modified
+        from ops.loads
+        where feed = %s and status = 'landed' and coalesce(etag, last_modified) is not null
+        order by load_id desc
+        limit 1
+        """,
+        (feed.name,),
+    ).fetchone()
+    connection.commit()
+    if row is None:
+        return None
+    source, path, sha256, etag, last_modified = row
+    return Validator(source, Path(path), sha256, etag, last_modified)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from warehouse import database
+from warehouse.errors import AnotherSyncRunning
+from warehouse.ledger import Run
+from warehouse.run_lock import run_lock
+
+NOW = datetime(2026, 8, 17, 3, 10, tzinfo=UTC)
+
+HOLDER = """
+import sys, psycopg
+from datetime import UTC, datetime
+from warehouse import database
+from warehouse.ledger import Run
+from warehouse.run_lock import run_lock
+connection = psycopg.connect(database.session_dsn(sys.argv[1]), autocommit=True)
+with run_lock(connection):
+    Run.start(connection, run_id="other", command="sync", started_at=datetime(2026, 8, 17, tzinfo=UTC))
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def hold(dsn: str, project: Path) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, dsn],
+        env={**os.environ, "PYTHONPATH": str(project)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_the_second_leaves_naming_host_pid_and_since(
+    ledger: psycopg.Connection, postgres_dsn: str, project: Path
+) -> None:
+    with hold(postgres_dsn, project) as process:
+        with pytest.raises(AnotherSyncRunning) as raised, run_lock(ledger):
+            pytest.fail("two held the lock")
+        process.communicate("")
+    assert raised.value.exit_code == 6
+    for told in (socket.gethostname(), f"pid {process.pid}", "2026-08-17 00:00:00 UTC"):
+        assert told in str(raised.value)
+    with run_lock(ledger):
+        pass
+
+
+def test_a_killed_owners_lock_is_taken_over_and_the_ledger_says_it_died(
+    ledger: psycopg.Connection, postgres_dsn: str, project: Path
+) -> None:
+    with hold(postgres_dsn, project) as process:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    with run_lock(ledger):
+        Run.start(ledger, run_id="mine", command="sync", started_at=NOW)
+    rows = ledger.execute("select run_id, status, finished_at from ops.sync_runs order by 1")
+    assert rows.fetchall() == [("mine", "running", None), ("other", "died", NOW)]
+
+
+def test_a_dead_owner_whose_session_lives_on_is_cut_off(
+    ledger: psycopg.Connection, postgres_dsn: str
+) -> None:
+    """A killed process on a server that has not noticed: the session is ended, not waited for."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with psycopg.connect(database.session_dsn(postgres_dsn), autocommit=True) as zombie:
+        with run_lock(zombie):
+            Run.start(zombie, run_id="other", command="sync", started_at=NOW)
+            zombie.execute("update ops.sync_runs set pid = %s", (gone.pid,))
+            with run_lock(ledger):
+                pass
+            with pytest.raises(psycopg.OperationalError):
+                zombie.execute("select 1")
+
+
+def test_locks_of_two_databases_of_one_server_are_apart(
+    ledger: psycopg.Connection, server_dsn: str
+) -> None:
+    with psycopg.connect(server_dsn, autocommit=True) as other, run_lock(other), run_lock(ledger):
+        pass
