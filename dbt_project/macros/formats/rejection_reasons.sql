@@ -3,11 +3,12 @@
 
 {% macro whole_number_reason(column, is_required=false) -%}
     case
+        when {{ column }}_value is not null then null
         when {{ column }} = ''
             then {{ "'is blank'" if is_required else 'null' }}
-        when {{ column }} !~ '^[0-9]+(\.0*)?$' then 'is not a whole number of zero or more'
-        when coalesce({{ column }}_value > 2147483647, true)
+        when {{ column }} ~ '^[0-9]+(\.0*)?$'
             then 'is beyond 2147483647, the largest 32-bit integer'
+        else 'is not a whole number of zero or more'
     end
 {%- endmacro %}
 
@@ -19,12 +20,13 @@
 {%- endmacro %}
 
 {% macro strike_reason() -%}
-    case
-        when strike <> '' and strike_value is null
-            then 'is not a decimal of zero or more with up to 12 digits and 6 decimals'
-        when instrument_type in ('CE', 'PE') and coalesce(strike_value, 0) = 0
-            then 'is zero or blank on an option'
-    end
+    coalesce(
+        {{ decimal_reason('strike') }},
+        case
+            when instrument_type in ('CE', 'PE') and coalesce(strike_value, 0) = 0
+                then 'is zero or blank on an option'
+        end
+    )
 {%- endmacro %}
 
 {% macro expiry_reason() -%}

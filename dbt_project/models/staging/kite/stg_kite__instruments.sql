@@ -2,6 +2,27 @@ with landed as (
     select * from {{ source('staging', 'kite_instruments') }}
 ),
 
+-- `offset 0` here and below keeps the planner from copying an expression into every place
+-- that uses its value: each trim and each pattern would run two to five times a row.
+trimmed as (
+    select
+        _load_id,
+        _line_number,
+        btrim(instrument_token) as instrument_token,
+        btrim(exchange_token) as exchange_token,
+        tradingsymbol,
+        name,
+        btrim(exchange) as exchange,
+        btrim(segment) as segment,
+        btrim(instrument_type) as instrument_type,
+        btrim(expiry) as expiry,
+        btrim(strike) as strike,
+        btrim(tick_size) as tick_size,
+        btrim(lot_size) as lot_size
+    from landed
+    offset 0
+),
+
 guarded as (
     select
         _load_id,
@@ -20,33 +41,12 @@ guarded as (
         {{ whole_number('instrument_token') }} as instrument_token_value,
         {{ whole_number('exchange_token') }} as exchange_token_value,
         {{ whole_number('lot_size') }} as lot_size_value,
-        case when {{ is_decimal('strike') }} then strike::numeric(18, 6) end
-            as strike_value,
-        case when {{ is_decimal('tick_size') }} then tick_size::numeric(18, 6) end
-            as tick_size_value,
-        case when {{ is_calendar_date('expiry') }} then expiry::date end
-            as expiry_value,
+        {{ exact_decimal('strike') }} as strike_value,
+        {{ exact_decimal('tick_size') }} as tick_size_value,
+        {{ calendar_date('expiry') }} as expiry_value,
         {{ has_control_character('tradingsymbol || name || exchange || segment') }}
             as has_control_character
-    from (
-        select
-            _load_id,
-            _line_number,
-            btrim(instrument_token) as instrument_token,
-            btrim(exchange_token) as exchange_token,
-            tradingsymbol,
-            name,
-            btrim(exchange) as exchange,
-            btrim(segment) as segment,
-            btrim(instrument_type) as instrument_type,
-            btrim(expiry) as expiry,
-            btrim(strike) as strike,
-            btrim(tick_size) as tick_size,
-            btrim(lot_size) as lot_size
-        from landed
-    ) as trimmed
-    -- Keeps the planner from copying each guard into every place that uses its value,
-    -- which would run every pattern two or three times a row.
+    from trimmed
     offset 0
 ),
 
@@ -72,26 +72,27 @@ judged as (
         tick_size_value,
         expiry_value,
         (
-            coalesce(instrument_token_value <= 2147483647, false)
-            and coalesce(exchange_token_value <= 2147483647, exchange_token = '')
-            and coalesce(lot_size_value <= 2147483647, lot_size = '')
+            instrument_token_value is not null
+            and (exchange_token_value is not null or exchange_token = '')
+            and (lot_size_value is not null or lot_size = '')
             and (strike_value is not null or strike = '')
             and (tick_size_value is not null or tick_size = '')
+            and (expiry_value is not null or expiry = '')
             and case instrument_type
-                when 'EQ' then expiry_value is not null or expiry = ''
-                when 'FUT' then expiry_value is not null and btrim(name) <> ''
-                when 'CE' then expiry_value is not null and btrim(name) <> ''
-                when 'PE' then expiry_value is not null and btrim(name) <> ''
+                when 'EQ' then true
+                when 'FUT' then expiry <> '' and btrim(name) <> ''
+                when 'CE' then expiry <> '' and btrim(name) <> '' and strike_value > 0
+                when 'PE' then expiry <> '' and btrim(name) <> '' and strike_value > 0
                 else false
             end
-            and (
-                instrument_type not in ('CE', 'PE') or coalesce(strike_value, 0) > 0
-            )
             and not has_control_character
-            and btrim(tradingsymbol) <> '' and length(tradingsymbol) <= 100
+            and btrim(tradingsymbol) <> ''
+            and length(tradingsymbol) <= 100
             and length(name) <= 255
-            and exchange <> '' and length(exchange) <= 32
-            and segment <> '' and length(segment) <= 32
+            and exchange <> ''
+            and length(exchange) <= 32
+            and segment <> ''
+            and length(segment) <= 32
         ) as is_typed
     from guarded
 ),
@@ -99,12 +100,8 @@ judged as (
 final as (
     select
         _line_number as line_number,
-        (
-            case when instrument_token_value <= 2147483647 then instrument_token_value end
-        )::integer as instrument_token,
-        (
-            case when exchange_token_value <= 2147483647 then exchange_token_value end
-        )::integer as exchange_token,
+        instrument_token_value as instrument_token,
+        exchange_token_value as exchange_token,
         tradingsymbol,
         name,
         exchange,
@@ -113,8 +110,7 @@ final as (
         is_typed,
         strike_value as strike,
         tick_size_value as tick_size_inr,
-        (case when lot_size_value <= 2147483647 then lot_size_value end)::integer
-            as lot_size,
+        lot_size_value as lot_size,
         expiry_value as expiry_date,
         case
             when is_typed then '[]'::jsonb
