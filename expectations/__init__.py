@@ -1,0 +1,1 @@
+"""The gate: Great Expectations on the candidate, the verdict, and the report."""

@@ -1,0 +1,135 @@
+-- What the rules read: small temporary tables of the audit's session, each filled by one pass
+-- over a big relation, so that forty rules cost a handful of scans.
+-- Placeholders: {candidate} {staging} schemas, {published} a relation or an empty stand-in,
+-- {as_of} the trading day. `edition` is 'candidate' or 'published' (the last publication).
+
+create temporary table measure_contracts as
+with editions as (
+    select 'candidate' as edition, exchange, segment, instrument_type, name, expiry_date,
+        strike, lot_size, tick_size_inr
+    from {candidate}.broker_instruments
+    union all
+    select 'published' as edition, exchange, segment, instrument_type, name, expiry_date,
+        strike, lot_size, tick_size_inr
+    from {published}
+)
+select
+    editions.edition,
+    editions.exchange,
+    editions.segment,
+    editions.instrument_type,
+    focus.underlying as focus_underlying,
+    editions.expiry_date,
+    coalesce(editions.expiry_date >= {as_of}, true) as is_live,
+    count(*) as rows,
+    count(*) filter (where coalesce(editions.lot_size, 0) <= 0) as rows_without_lot,
+    count(*) filter (where coalesce(editions.tick_size_inr, 0) <= 0) as rows_without_tick,
+    count(*) filter (where editions.strike <> trunc(editions.strike)) as rows_decimal_strike,
+    count(*) filter (
+        where (editions.instrument_type in ('CE', 'PE') and coalesce(editions.strike, 0) <= 0)
+        or (editions.instrument_type in ('CE', 'PE', 'FUT') and editions.expiry_date is null)
+    ) as rows_without_terms
+from editions
+-- many to one: the seed names an underlying once an exchange
+left join {candidate}.focus_underlyings as focus
+    on editions.name = focus.underlying and editions.exchange = focus.exchange
+group by
+    editions.edition,
+    editions.exchange,
+    editions.segment,
+    editions.instrument_type,
+    focus.underlying,
+    editions.expiry_date;
+
+create temporary table measure_segments as
+select
+    exchange,
+    segment,
+    coalesce(sum(rows) filter (where edition = 'candidate'), 0)::bigint as rows_in_dump,
+    coalesce(sum(rows) filter (where edition = 'candidate' and is_live), 0)::bigint as rows_now,
+    coalesce(sum(rows) filter (where edition = 'published' and is_live), 0)::bigint
+        as rows_before,
+    coalesce(sum(rows) filter (where edition = 'published' and not is_live), 0)::bigint
+        as rows_expired
+from measure_contracts
+group by exchange, segment;
+
+create temporary table measure_exchanges as
+select
+    exchange,
+    sum(rows_in_dump)::bigint as rows_in_dump,
+    sum(rows_now)::bigint as rows_now,
+    sum(rows_before)::bigint as rows_before,
+    sum(rows_expired)::bigint as rows_expired,
+    sum(rows_now) / nullif(sum(rows_before), 0) as ratio
+from measure_segments
+group by exchange;
+
+create temporary table measure_repeats as
+with tokens as (
+    select instrument_token
+    from {staging}.kite_instruments
+    group by instrument_token
+    having count(*) > 1
+),
+
+symbols as (
+    select exchange, tradingsymbol
+    from {staging}.kite_instruments
+    group by exchange, tradingsymbol
+    -- the same token twice is told as a repeated token, not again as a repeated symbol
+    having min(instrument_token) <> max(instrument_token)
+),
+
+repeated as (
+    select 'token' as repeats, landed.instrument_token as repeated_value, landed._line_number,
+        landed.instrument_token, landed.tradingsymbol, landed.name, landed.segment,
+        landed.exchange
+    from {staging}.kite_instruments as landed
+    inner join tokens on landed.instrument_token = tokens.instrument_token
+    union all
+    select 'symbol' as repeats, landed.exchange || ':' || landed.tradingsymbol as repeated_value,
+        landed._line_number, landed.instrument_token, landed.tradingsymbol, landed.name,
+        landed.segment, landed.exchange
+    from {staging}.kite_instruments as landed
+    inner join symbols
+        on landed.exchange = symbols.exchange and landed.tradingsymbol = symbols.tradingsymbol
+)
+
+select
+    repeated.*,
+    bool_or(focus.underlying is not null)
+        over (partition by repeated.repeats, repeated.repeated_value) as is_focus
+from repeated
+left join {candidate}.focus_underlyings as focus
+    on repeated.name = focus.underlying and repeated.exchange = focus.exchange;
+
+create temporary table measure_relations as
+select 'staging.kite_instruments' as relation, count(*) as rows
+from {staging}.kite_instruments
+union all
+select 'broker_instruments', count(*) from {candidate}.broker_instruments
+union all
+select 'instruments', count(*) from {candidate}.instruments
+union all
+select 'exp_redis__instruments', count(*) from {candidate}.exp_redis__instruments
+union all
+select 'exp_postgres__instruments', count(*) from {candidate}.exp_postgres__instruments
+union all
+select 'exp_json__token_lookup', count(*) from {candidate}.exp_json__token_lookup
+union all
+select 'active_subscriptions', count(*) from {candidate}.active_subscriptions
+union all
+select 'rejected_rows', count(distinct line_number) from {candidate}.rejected_rows
+union all
+select 'withheld_rows', count(distinct instrument_token)
+from {candidate}.withheld_rows
+where destination = 'postgres';
+
+create temporary table measure_changes as
+select
+    change,
+    count(*) as rows,
+    count(*) filter (where is_active) as rows_active
+from {candidate}.instrument_changes
+group by change;

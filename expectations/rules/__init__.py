@@ -1,0 +1,20 @@
+"""The rules of the gate, in the order in which the report shows them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from expectations.rules import calendar, change, completeness, consumers, landing, values
+from expectations.rules.rule import SUITES, Rule, Situation
+
+RULES: Final[tuple[Rule, ...]] = (
+    *landing.RULES,
+    *completeness.RULES,
+    *calendar.RULES,
+    *values.RULES,
+    *change.RULES,
+    *consumers.RULES,
+)
+RULE_IDS: Final[frozenset[str]] = frozenset(rule.id for rule in RULES)
+
+__all__ = ["RULES", "RULE_IDS", "SUITES", "Rule", "Situation"]

@@ -1,0 +1,295 @@
+"""Is everything there that a trading day needs?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from expectations.rules.rule import (
+    Rule,
+    Stock,
+    after_first_publication,
+    on_exchange,
+)
+
+_COMPARED_FACTS = """
+    select
+        (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
+        count(*) as compared,
+        (array_agg(exchange order by ratio))[1] as lowest,
+        min(ratio) as ratio,
+        (array_agg(exchange order by ratio desc))[1] as highest,
+        max(ratio) as highest_ratio
+    from measure_exchanges
+    where rows_before >= {rows_compared_min}
+"""
+_COMPARED_COLUMNS = """
+    select
+        exchange,
+        rows_now,
+        rows_before as rows_before_net_of_expired,
+        rows_expired as expired_since,
+        round(100 * ratio, 1) || ' %' as remaining
+    from measure_exchanges
+"""
+
+
+def _index(rule_id: str, title: str, exchange: str, symbol: str, token: int) -> Rule:
+    """A rule: an index is there under the token that programs have written down."""
+    return Rule(
+        id=rule_id,
+        title=title,
+        severity="error",
+        suite="completeness",
+        applies=on_exchange(exchange),
+        facts=f"""
+            select
+                count(*) as evaluated,
+                max(tradingsymbol) filter (where instrument_token = {token}) as found,
+                max(instrument_token) filter (
+                    where exchange = '{exchange}' and tradingsymbol = '{symbol}'
+                ) as token_of_symbol
+            from {{candidate}}.broker_instruments
+        """,
+        unexpected=f"""
+            select
+                {token} as expected_token, '{exchange}:{symbol}' as expected_symbol,
+                facts.found as symbol_of_token, facts.token_of_symbol
+            from facts
+            where not exists (
+                select 1
+                from {{candidate}}.broker_instruments
+                where
+                    instrument_token = {token}
+                    and exchange = '{exchange}'
+                    and tradingsymbol = '{symbol}'
+            )
+        """,
+        observed="token " + str(token) + " is {found}",
+        limit=f"{exchange}:{symbol} = {token}",
+        explanation="Programs stream this index by its number. Without it they have no spot "
+        "price, or that of something else.",
+        action="Do not accept unless Kite announced a new token; then change every consumer first.",
+    )
+
+
+def _future(rule_id: str, exchange: str, name: str) -> Rule:
+    """A rule: an underlying has a future that has not expired."""
+    return Rule(
+        id=rule_id,
+        title=f"{name} has a live future in {exchange}",
+        severity="error",
+        suite="completeness",
+        applies=on_exchange(exchange),
+        facts=f"""
+            select
+                (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
+                count(*) filter (where is_live) as live,
+                min(expiry_date) filter (where is_live) as nearest,
+                max(expiry_date) as last_expiry
+            from measure_contracts
+            where
+                edition = 'candidate'
+                and exchange = '{exchange}'
+                and segment = '{exchange}-FUT'
+                and instrument_type = 'FUT'
+                and focus_underlying = '{name}'
+        """,
+        unexpected=f"""
+            select '{exchange}:{name}' as future, last_expiry, {{as_of}} as as_of_date
+            from facts
+            where live = 0
+        """,
+        observed="{live} live futures, the nearest expires {nearest}",
+        limit="at least 1",
+        explanation=f"The dump lacks the {name} future, which never happens on a trading day: "
+        "it is cut short, stale or of another kind.",
+        action="Fetch the dump again a few minutes later.",
+    )
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        id="candidate-not-empty",
+        title="The candidate holds instruments",
+        severity="error",
+        suite="completeness",
+        stock=Stock("row_count"),
+        observed="{observed:,} instruments",
+        limit="at least 1 row",
+        explanation="Publishing this would delete every instrument everywhere.",
+        action="Build again; look at the build's log.",
+    ),
+    Rule(
+        id="exchange-rows-collapsed",
+        title="No exchange lost a large part of its instruments",
+        severity="error",
+        suite="completeness",
+        applies=after_first_publication,
+        facts=_COMPARED_FACTS,
+        unexpected=f"""
+            {_COMPARED_COLUMNS}
+            where rows_before >= {{rows_compared_min}} and ratio < {{rows_block_ratio}}
+            order by ratio
+        """,
+        observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
+        "of {compared} exchanges",
+        limit="at least {rows_block_ratio:.0%} (contracts that expired since are not counted)",
+        explanation="The dump is cut short for this exchange: its instruments would vanish from "
+        "every consumer in the middle of a trading morning.",
+        action="Fetch the dump again in a few minutes; accept only if the exchange announced it.",
+    ),
+    Rule(
+        id="exchange-rows-low",
+        title="Every exchange kept nearly all its instruments",
+        severity="warning",
+        suite="completeness",
+        applies=after_first_publication,
+        facts="""
+            select
+                (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
+                count(*) as compared,
+                (array_agg(exchange order by ratio))[1] as lowest,
+                min(ratio) as ratio
+            from measure_exchanges
+            where rows_before > 0
+        """,
+        unexpected=f"""
+            {_COMPARED_COLUMNS}
+            where rows_before > 0 and ratio < {{rows_warn_ratio}}
+            order by ratio
+        """,
+        observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
+        "of {compared} exchanges",
+        limit="at least {rows_warn_ratio:.0%} (contracts that expired since are not counted)",
+        explanation="More contracts left this exchange than expiries explain.",
+        action="Look at what was delisted (instrument_changes); often a cleared strike range.",
+    ),
+    Rule(
+        id="exchange-rows-grown",
+        title="No exchange grew by an implausible amount",
+        severity="warning",
+        suite="completeness",
+        applies=after_first_publication,
+        facts=_COMPARED_FACTS,
+        unexpected=f"""
+            {_COMPARED_COLUMNS}
+            where rows_before >= {{rows_compared_min}} and ratio > {{rows_growth_ratio}}
+            order by ratio desc
+        """,
+        observed="highest is {highest} with {highest_ratio:.1%} of last time",
+        limit="at most {rows_growth_ratio:.0%}",
+        explanation="The dump may hold rows twice, or the last publication was of a part of it.",
+        action="Compare with the rules on repeated tokens; a first full dump after a part is fine.",
+    ),
+    Rule(
+        id="required-exchanges",
+        title="Every required exchange is in the dump",
+        severity="error",
+        suite="completeness",
+        applies=lambda situation: (
+            None
+            if situation.thresholds.required_exchanges
+            else "the settings require no exchange"
+        ),
+        stock=Stock(
+            "contains",
+            column="exchange",
+            values=lambda thresholds: thresholds.required_exchanges,
+        ),
+        observed="the dump holds {observed}",
+        limit="{required_exchanges}",
+        explanation="The dump lacks a whole exchange: everything on it would stop.",
+        action="Fetch again later. For a file that holds a part on purpose, set the required "
+        "exchanges in the settings.",
+    ),
+    Rule(
+        id="exchanges-of-last-publication",
+        title="Every exchange of the last publication is in the dump",
+        severity="error",
+        suite="completeness",
+        applies=after_first_publication,
+        facts="""
+            select
+                (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
+                array_agg(exchange order by exchange) filter (where rows_in_dump > 0) as kept
+            from measure_exchanges
+            where rows_before >= {rows_compared_min}
+        """,
+        unexpected="""
+            select exchange, rows_before as rows_last_time
+            from measure_exchanges
+            where rows_before >= {rows_compared_min} and rows_in_dump = 0
+            order by exchange
+        """,
+        observed="the dump still holds {kept}",
+        limit="all with {rows_compared_min} live rows or more last time",
+        explanation="The dump lacks a whole exchange: everything on it would stop.",
+        action="Fetch again later; accept only if the exchange is given up on purpose.",
+    ),
+    Rule(
+        id="required-segments",
+        title="Every required segment is in the dump",
+        severity="error",
+        suite="completeness",
+        facts="""
+            select
+                (select sum(rows_in_dump) from measure_segments)::bigint as evaluated,
+                (
+                    select array_agg(distinct segment order by segment)
+                    from measure_segments
+                    where rows_in_dump > 0
+                ) as present
+        """,
+        unexpected="""
+            select required.segment as missing_segment
+            from unnest({asked_segments}::text[]) as required (segment)
+            where not exists (
+                select 1
+                from measure_segments
+                where segment = required.segment and rows_in_dump > 0
+            )
+            union
+            select segment as missing_segment
+            from measure_segments
+            where {has_publication} and rows_before >= {rows_compared_min}
+            group by segment
+            having sum(rows_in_dump) = 0
+            order by missing_segment
+        """,
+        observed="the dump holds {present}",
+        limit="{required_segments} (where their exchange is required), and those of last time",
+        explanation="A whole kind of contract is missing, for example all options of an exchange.",
+        action="Fetch again later; accept only if the segment is given up on purpose.",
+    ),
+    _index("marker-nifty-50", "NIFTY 50 has its token", "NSE", "NIFTY 50", 256265),
+    _index("marker-nifty-bank", "NIFTY BANK has its token", "NSE", "NIFTY BANK", 260105),
+    _index("marker-sensex", "SENSEX has its token", "BSE", "SENSEX", 265),
+    Rule(
+        id="marker-reliance",
+        title="NSE:RELIANCE has its exchange token",
+        severity="error",
+        suite="completeness",
+        applies=on_exchange("NSE"),
+        facts="""
+            select
+                count(*) as evaluated,
+                max(exchange_token) filter (
+                    where segment = 'NSE' and tradingsymbol = 'RELIANCE'
+                ) as found
+            from {candidate}.broker_instruments
+        """,
+        unexpected="""
+            select 'NSE:RELIANCE' as symbol, 2885 as expected_exchange_token, found
+            from facts
+            where found is distinct from 2885
+        """,
+        observed="NSE:RELIANCE has exchange token {found}",
+        limit="2885",
+        explanation="The best known share of the market is missing or renumbered: tokens of the "
+        "dump cannot be trusted.",
+        action="Compare with the exchange's own list; do not accept without that.",
+    ),
+    _future("marker-nifty-future", "NFO", "NIFTY"),
+    _future("marker-banknifty-future", "NFO", "BANKNIFTY"),
+    _future("marker-sensex-future", "BFO", "SENSEX"),
+)

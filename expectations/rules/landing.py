@@ -1,0 +1,202 @@
+"""Did the whole dump arrive, and did every row of it type?"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from expectations.rules.rule import Rule, Stock
+
+_REPEATS_FACTS = """
+    select
+        relations.rows as evaluated,
+        (
+            select count(distinct repeats.repeated_value)
+            from measure_repeats as repeats
+            where repeats.repeats = '{kind}' and {which}
+        ) as repeated
+    from measure_relations as relations
+    where relations.relation = 'staging.kite_instruments'
+"""
+_REPEATS_UNEXPECTED = """
+    select
+        repeated_value, _line_number as line, instrument_token, tradingsymbol, exchange, segment,
+        name
+    from measure_repeats
+    where repeats = '{kind}' and {which}
+    order by repeated_value, _line_number
+"""
+
+
+def _repeats(kind: str, *, is_focus: bool) -> tuple[str, str]:
+    """The facts and the unexpected rows of a rule on repeated tokens or symbols."""
+    values = {"kind": kind, "which": "is_focus" if is_focus else "not is_focus"}
+    return _REPEATS_FACTS.format(**values), _REPEATS_UNEXPECTED.format(**values)
+
+
+_TOKEN_FOCUS, _TOKEN_FOCUS_ROWS = _repeats("token", is_focus=True)
+_TOKEN, _TOKEN_ROWS = _repeats("token", is_focus=False)
+_SYMBOL_FOCUS, _SYMBOL_FOCUS_ROWS = _repeats("symbol", is_focus=True)
+_SYMBOL, _SYMBOL_ROWS = _repeats("symbol", is_focus=False)
+
+_REJECTED_FACTS = """
+    select
+        landed.rows as evaluated,
+        landed.rows as landed,
+        rejected.rows as rejected,
+        rejected.rows::numeric / nullif(landed.rows, 0) as ratio
+    from measure_relations as landed
+    cross join measure_relations as rejected
+    where landed.relation = 'staging.kite_instruments' and rejected.relation = 'rejected_rows'
+"""
+_REJECTED_ROWS = """
+    select line_number as line, column_name, value, reason, tradingsymbol, exchange
+    from {candidate}.rejected_rows
+"""
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule(
+        id="staging-not-empty",
+        title="The landed dump holds rows",
+        severity="error",
+        suite="landing",
+        stock=Stock("row_count"),
+        observed="{observed:,} rows landed",
+        limit="at least 1 row",
+        explanation="There is no dump to trade on.",
+        action="Fetch the dump again; look at the loader's log.",
+    ),
+    Rule(
+        id="rows-reconcile",
+        title="Every landed row is typed, rejected with a reason, or listed as a repeat",
+        severity="error",
+        suite="landing",
+        facts="""
+            select
+                (
+                    select rows from measure_relations
+                    where relation = 'staging.kite_instruments'
+                ) as evaluated,
+                (
+                    select rows from measure_relations where relation = 'broker_instruments'
+                ) as typed,
+                (
+                    select count(*)
+                    from (
+                        select line_number from {candidate}.rejected_rows
+                        union
+                        select line_number from {candidate}.repeated_rows
+                        where repeats = 'token'
+                    ) as left_out
+                ) as left_out
+        """,
+        unexpected="""
+            select
+                evaluated as landed, typed, left_out as rejected_or_repeated,
+                evaluated - typed - left_out as unexplained
+            from facts
+            where evaluated <> typed + left_out
+        """,
+        observed="{evaluated:,} landed = {typed:,} typed + {left_out:,} rejected or repeated",
+        limit="the two sides are equal",
+        explanation="Rows vanished or were invented between the dump and the candidate: "
+        "instruments may be missing without anyone having been told.",
+        action="A defect of the models, not of the broker: do not accept; report it.",
+    ),
+    Rule(
+        id="rejected-rows-few",
+        title="Few rows of the dump are rejected",
+        severity="error",
+        suite="landing",
+        facts=_REJECTED_FACTS,
+        unexpected=f"""
+            select rejected_rows.*
+            from ({_REJECTED_ROWS}) as rejected_rows
+            where (select ratio from facts) > {{rejected_max_ratio}}
+            order by line, column_name
+        """,
+        observed="{rejected:,} of {landed:,} rows rejected ({ratio:.3%})",
+        limit="at most {rejected_max_ratio:.3%}",
+        explanation="So many rows that do not type mean that the broker changed its format, or "
+        "the file is damaged: what did type may be wrong as well.",
+        action="Read the reasons below; if the format changed, the staging model must follow it.",
+    ),
+    Rule(
+        id="rejected-focus-rows",
+        title="No row of a focus underlying is rejected",
+        severity="error",
+        suite="landing",
+        facts=_REJECTED_FACTS,
+        unexpected=f"""
+            {_REJECTED_ROWS}
+            where is_focus_underlying
+            order by line_number, column_name
+        """,
+        observed="{rejected:,} of {landed:,} rows rejected in all",
+        limit="none of a focus underlying",
+        explanation="A contract of NIFTY, BANKNIFTY or SENSEX would be missing from what trades.",
+        action="Correct the row in a copy of the dump and sync that file, or wait for a new dump.",
+    ),
+    Rule(
+        id="rejected-rows-none",
+        title="No row of the dump is rejected",
+        severity="warning",
+        suite="landing",
+        facts=_REJECTED_FACTS,
+        unexpected=f"{_REJECTED_ROWS} order by line_number, column_name",
+        observed="{rejected:,} of {landed:,} rows rejected ({ratio:.3%})",
+        limit="none",
+        explanation="These instruments are not published: nothing can trade or stream them.",
+        action="Look whether anyone needs them; they are in rejected_rows with file line.",
+    ),
+    Rule(
+        id="token-unique-focus",
+        title="No token of a focus underlying stands for two rows",
+        severity="error",
+        suite="landing",
+        facts=_TOKEN_FOCUS,
+        unexpected=_TOKEN_FOCUS_ROWS,
+        observed="{repeated:,} tokens repeated among {evaluated:,} rows",
+        limit="none of a focus underlying",
+        explanation="Ingestion subscribes by token: one of the two contracts would be streamed "
+        "and traded under the other's name.",
+        action="Compare the two rows below with the exchange's list; wait for a corrected dump.",
+    ),
+    Rule(
+        id="token-unique",
+        title="Each token stands for one row of the dump",
+        severity="warning",
+        suite="landing",
+        facts=_TOKEN,
+        unexpected=_TOKEN_ROWS,
+        observed="{repeated:,} tokens repeated among {evaluated:,} rows (outside the focus set)",
+        limit="none",
+        explanation="One row of each token was kept by a stated rule; the others are listed in "
+        "repeated_rows and are not published.",
+        action="Usually nothing: old dumps repeat index tokens. Look at shares among them.",
+    ),
+    Rule(
+        id="symbol-unique-focus",
+        title="No symbol of a focus underlying stands for two tokens",
+        severity="error",
+        suite="landing",
+        facts=_SYMBOL_FOCUS,
+        unexpected=_SYMBOL_FOCUS_ROWS,
+        observed="{repeated:,} symbols repeated among {evaluated:,} rows",
+        limit="none of a focus underlying",
+        explanation="An order placed by symbol could meet another contract than the one that "
+        "is streamed.",
+        action="Compare the rows below with the exchange's list; wait for a corrected dump.",
+    ),
+    Rule(
+        id="symbol-unique",
+        title="Each symbol of an exchange stands for one token",
+        severity="warning",
+        suite="landing",
+        facts=_SYMBOL,
+        unexpected=_SYMBOL_ROWS,
+        observed="{repeated:,} symbols repeated among {evaluated:,} rows (outside the focus set)",
+        limit="none",
+        explanation="Both tokens are published; a lookup by symbol finds the first.",
+        action="Usually nothing: some dumps repeat a few symbols.",
+    ),
+)

@@ -1,0 +1,93 @@
+"""Composes the SQL of a rule: names and limits go in as identifiers and literals, never as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Final
+
+from psycopg import sql
+
+from expectations.audit import AuditRequest
+from expectations.rules.rule import Rule, Situation
+
+# A rule's query gives one row: what was measured, how much is unexpected, and the first of it.
+_RULE: Final = """
+    with facts as ({facts}),
+
+    unexpected as ({unexpected})
+
+    select
+        (select to_jsonb(facts)::text from facts) as facts,
+        (select count(*) from unexpected) as unexpected,
+        (
+            select coalesce(jsonb_agg(to_jsonb(sample)), '[]')::text
+            from (select * from unexpected limit {samples}) as sample
+        ) as samples
+"""
+# SQLAlchemy reads `:name` in a text as a parameter, except after a colon, word or backslash.
+_PARAMETER: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
+
+
+def placeholders(request: AuditRequest, situation: Situation) -> dict[str, sql.Composable]:
+    """What the placeholders of rules and measures stand for in one audit."""
+    limits = request.thresholds
+    published = sql.Identifier(request.published_schema, "broker_instruments")
+    # Before the first publication the same columns, without rows, stand in for it.
+    nothing = sql.SQL("(select * from {} where false) as nothing_published").format(
+        sql.Identifier(request.candidate_schema, "broker_instruments")
+    )
+    values: dict[str, object] = asdict(limits) | {
+        "as_of": request.as_of_date,
+        "has_publication": situation.has_publication,
+        "asked_segments": limits.asked_segments,
+        "asked_exchanges": sorted(situation.exchanges | set(limits.required_exchanges)),
+        "filter_names": [part.strip().lower() for part in request.filter.split(",")],
+    }
+    return {
+        "candidate": sql.Identifier(request.candidate_schema),
+        "staging": sql.Identifier(request.staging_schema),
+        "published": published if situation.has_publication else nothing,
+    } | {name: _literal(value) for name, value in values.items()}
+
+
+def _literal(value: object) -> sql.Composable:
+    return sql.Literal(list(value) if isinstance(value, tuple) else value)
+
+
+def compose(template: str, values: Mapping[str, sql.Composable]) -> str:
+    """A query with its placeholders filled in.
+
+    The template is one of ours (a constant of a rule), so that it may be taken as SQL.
+    """
+    trusted = sql.SQL(template)  # type: ignore[arg-type]  # not a literal, but ours
+    return trusted.format(**values).as_string(None)
+
+
+def rule_query(rule: Rule, values: Mapping[str, sql.Composable]) -> str:
+    """The query of a rule."""
+    parts = {
+        "facts": sql.SQL(compose(rule.facts, values)),  # type: ignore[arg-type]  # composed
+        "unexpected": sql.SQL(compose(rule.unexpected, values)),  # type: ignore[arg-type]
+        "samples": values["samples"],
+    }
+    return compose(_RULE, parts)
+
+
+def for_sqlalchemy(query: str) -> str:
+    """Escapes what SQLAlchemy's `text` would read as a parameter."""
+    return _PARAMETER.sub(r"\\:", query)
+
+
+def for_great_expectations(query: str) -> str:
+    """Escapes, besides, what Great Expectations would read as a placeholder of its own."""
+    return for_sqlalchemy(query).replace("{", "{{").replace("}", "}}")
+
+
+def measures(values: Mapping[str, sql.Composable]) -> list[str]:
+    """The statements that fill the measures, in order."""
+    script = files("expectations").joinpath("measures.sql").read_text(encoding="utf-8")
+    code = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
+    return [compose(part, values) for part in code.split(";\n") if part.strip()]

@@ -1,0 +1,146 @@
+"""What a rule is: a measurement in SQL, a limit, and words for the person who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from string import Formatter
+from typing import Any, Final, Literal
+
+from expectations.audit import Severity
+from expectations.thresholds import Thresholds
+
+SuiteName = Literal["landing", "completeness", "calendar", "values", "change", "consumers"]
+# Each suite with the relation that it is about.
+SUITES: Final[dict[SuiteName, str]] = {
+    "landing": "{staging}.kite_instruments",
+    "completeness": "{candidate}.broker_instruments",
+    "calendar": "{candidate}.broker_instruments",
+    "values": "{candidate}.broker_instruments",
+    "change": "{candidate}.instrument_changes",
+    "consumers": "{candidate}.exp_redis__instruments",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides whether a rule applies.
+
+    Attributes:
+        has_publication: whether something is published to compare with.
+        exchanges: the exchanges that the candidate holds.
+        filter: the subscription filter as typed.
+        thresholds: the limits.
+    """
+
+    has_publication: bool
+    exchanges: frozenset[str]
+    filter: str
+    thresholds: Thresholds
+
+
+Applies = Callable[[Situation], str | None]
+"""Gives the reason why a rule has nothing to judge, or None where it applies."""
+
+
+def always(_: Situation) -> str | None:
+    """The rule applies to every candidate."""
+    return None
+
+
+def after_first_publication(situation: Situation) -> str | None:
+    """The rule compares with the last publication."""
+    if situation.has_publication:
+        return None
+    return "nothing is published yet: there is no last publication to compare with"
+
+
+def unless_all(situation: Situation) -> str | None:
+    """The rule is about a filter that chooses subscriptions."""
+    if situation.filter.strip().lower() != "all":
+        return None
+    return "filter all chooses no subscriptions: the current ones stay as they are"
+
+
+def on_exchange(*exchanges: str) -> Applies:
+    """The rule is about exchanges of which one is required or present."""
+
+    def applies(situation: Situation) -> str | None:
+        asked = situation.exchanges | set(situation.thresholds.required_exchanges)
+        if asked.isdisjoint(exchanges):
+            names = " or ".join(exchanges)
+            return f"the dump holds no {names} and the settings do not require it"
+        return None
+
+    return applies
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """An expectation that Great Expectations ships, on the relation of the rule's suite.
+
+    Attributes:
+        kind: `row_count` (at least one row) or `contains` (a column holds every value of a set).
+        column: the column, for `contains`.
+        values: the set, from the limits, for `contains`.
+    """
+
+    kind: Literal["row_count", "contains"]
+    column: str = ""
+    values: Callable[[Thresholds], tuple[str, ...]] = field(default=lambda _: ())
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One promise about the candidate.
+
+    Attributes:
+        id: kebab-case, stable for ever.
+        title: the promise in plain words.
+        severity: an `error` turns the gate red, a `warning` is told.
+        suite: the Great Expectations suite that it belongs to.
+        facts: a query of one row: what was measured. Its `evaluated` counts the rows or items
+            that the rule looked at; 0 means that nothing was checked, which is never a pass.
+        unexpected: a query of the rows or items that break the rule; none is a pass.
+        observed: the measurement as a format string over the facts.
+        limit: the limit as a format string over the thresholds.
+        explanation: what a breach means to a trader.
+        action: what an operator can do about it.
+        applies: why the rule may have nothing to judge.
+        stock: an expectation that is not a query (then `facts` and `unexpected` are empty).
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    suite: SuiteName
+    observed: str
+    limit: str
+    explanation: str
+    action: str
+    facts: str = ""
+    unexpected: str = ""
+    applies: Applies = always
+    stock: Stock | None = None
+
+    def limit_text(self, thresholds: Thresholds) -> str:
+        """The limit in words."""
+        return Facts().vformat(self.limit, (), asdict(thresholds))
+
+    def observed_text(self, facts: Mapping[str, Any]) -> str:
+        """The measurement in words."""
+        return Facts().vformat(self.observed, (), facts)
+
+
+class Facts(Formatter):
+    """`str.format` where an absent value reads `none` and a list reads `a, b, c`."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        """One value; a number's format does not apply to what is not a number."""
+        if value is None:
+            return "none"
+        if isinstance(value, list | tuple):
+            return ", ".join(str(item) for item in value) or "none"
+        if isinstance(value, str):
+            return value
+        return str(super().format_field(value, format_spec))

@@ -1,0 +1,204 @@
+"""The rules as Great Expectations suites over PostgreSQL, run by one checkpoint.
+
+Only the worker process imports this module: Great Expectations takes seconds to import.
+Nothing is sent anywhere (1.24 has no telemetry left; it is switched off all the same) and
+nothing is written outside the report folder: stores are in memory, Data Docs are files in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import great_expectations as gx
+from great_expectations.compatibility import pydantic
+from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.types.base import (
+    DataContextConfig,
+    InMemoryStoreBackendDefaults,
+    ProgressBarsConfig,
+)
+from great_expectations.datasource.fluent import PostgresDatasource
+from great_expectations.expectations.expectation import Expectation, render_suite_parameter_string
+from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
+from great_expectations.render.renderer.renderer import renderer
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import text
+
+from expectations.audit import AuditRequest
+from expectations.rules import RULES, SUITES, Rule
+from expectations.rules.query import (
+    compose,
+    for_great_expectations,
+    for_sqlalchemy,
+    measures,
+    rule_query,
+)
+
+DATA_DOCS = "data_docs"
+# A query of the audit takes a fraction of a second; one that does not is stopped.
+STATEMENT_TIMEOUT = "60s"
+
+
+class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):
+    """A rule's query finds something to look at, and nothing unexpected in it.
+
+    The query gives one row: `facts` (JSON, with `evaluated`), the count of `unexpected` rows and
+    `samples` of them (JSON). The stock expectation runs its query twice and passes when the
+    relation is empty; this one runs once, and nothing evaluated is not a pass.
+    """
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.table",)
+
+    @pydantic.validator("unexpected_rows_query")
+    def _validate_query(cls, query: str) -> str:  # noqa: N805  # a validator of pydantic 1
+        # Ours compares relations, so the stock notice about a missing {batch} does not apply.
+        return query
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    @render_suite_parameter_string
+    def _prescriptive_renderer(
+        cls, configuration: Any = None, **_: Any
+    ) -> list[RenderedStringTemplateContent]:
+        return [
+            RenderedStringTemplateContent(
+                content_block_type="string_template",
+                string_template={
+                    "template": "$title ($rule)",
+                    "params": {
+                        "title": configuration.description,
+                        "rule": configuration.meta["rule"],
+                    },
+                },
+            )
+        ]
+
+    def _validate(
+        self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None
+    ) -> Any:
+        row = metrics["unexpected_rows_query.table"][0]
+        facts = json.loads(row["facts"] or "{}")
+        unexpected = int(row["unexpected"])
+        evaluated = int(facts.get("evaluated") or 0)
+        return {
+            "success": unexpected == 0 and evaluated > 0,
+            "result": {
+                "observed_value": _RULES[self.meta["rule"]].observed_text(facts)
+                if evaluated
+                else "nothing to look at",
+                "details": {
+                    "facts": facts,
+                    "evaluated": evaluated,
+                    "unexpected_count": unexpected,
+                    "samples": json.loads(row["samples"]),
+                },
+            },
+        }
+
+
+_RULES: dict[str, Rule] = {rule.id: rule for rule in RULES}
+
+
+def open_context(request: AuditRequest) -> EphemeralDataContext:
+    """A context that lives in memory and writes Data Docs into the report folder only."""
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(request.report_dir / DATA_DOCS),
+        },
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "show_cta_footer": False},
+    }
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        data_docs_sites={DATA_DOCS: site},
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    context: EphemeralDataContext = gx.get_context(
+        mode="ephemeral",
+        project_config=config,
+        # A template, because Great Expectations refuses a PostgreSQL address without a host name,
+        # which is what a Unix socket has. Where to connect is said in `connect_args`.
+        runtime_environment={"DRIVER": "postgresql+psycopg:///"},
+    )
+    return context
+
+
+def open_datasource(context: EphemeralDataContext, request: AuditRequest) -> PostgresDatasource:
+    """The database, by any libpq address; one connection, so that temporary tables are seen."""
+    return context.data_sources.add_postgres(
+        "warehouse",
+        connection_string="${DRIVER}",
+        kwargs={
+            "pool_size": 1,
+            "max_overflow": 0,
+            "connect_args": _connect_arguments(request.dsn),
+        },
+    )
+
+
+def _connect_arguments(dsn: str) -> dict[str, Any]:
+    given = conninfo_to_dict(dsn)
+    options = f"{given.get('options') or ''} -c statement_timeout={STATEMENT_TIMEOUT}"
+    return given | {"options": options.strip(), "application_name": "warehouse-gate"}
+
+
+def fill_measures(datasource: PostgresDatasource, values: Mapping[str, sql.Composable]) -> None:
+    """Creates the temporary tables that the rules read, on the connection that they use."""
+    engine = datasource.get_execution_engine()
+    for statement in measures(values):
+        engine.execute_query_in_transaction(text(for_sqlalchemy(statement)))
+
+
+def expectation_of(
+    rule: Rule, request: AuditRequest, values: Mapping[str, sql.Composable]
+) -> Expectation:
+    """A rule as an expectation, with its id in `meta`."""
+    common: dict[str, Any] = {
+        "description": rule.title,
+        "notes": [f"Limit: {rule.limit_text(request.thresholds)}.", rule.explanation, rule.action],
+        "severity": "critical" if rule.severity == "error" else "warning",
+        "meta": {"rule": rule.id},
+    }
+    if rule.stock is None:
+        query = for_great_expectations(rule_query(rule, values))
+        return ExpectRuleToHold(unexpected_rows_query=query, **common)
+    if rule.stock.kind == "row_count":
+        return gx.expectations.ExpectTableRowCountToBeBetween(min_value=1, **common)
+    return gx.expectations.ExpectColumnDistinctValuesToContainSet(
+        column=rule.stock.column, value_set=list(rule.stock.values(request.thresholds)), **common
+    )
+
+
+def build_checkpoint(
+    context: EphemeralDataContext,
+    datasource: PostgresDatasource,
+    request: AuditRequest,
+    rules: Sequence[Rule],
+    values: Mapping[str, sql.Composable],
+) -> gx.Checkpoint:
+    """One suite and validation definition a group of rules, one checkpoint over all."""
+    definitions = []
+    for name, batch in SUITES.items():
+        members = [rule for rule in rules if rule.suite == name]
+        if not members:
+            continue
+        asset = datasource.add_query_asset(name, compose(f"select * from {batch}", values))
+        suite = gx.ExpectationSuite(
+            name=name, expectations=[expectation_of(rule, request, values) for rule in members]
+        )
+        definition = gx.ValidationDefinition(
+            name=name,
+            data=asset.add_batch_definition_whole_table("whole"),
+            suite=context.suites.add(suite),
+        )
+        definitions.append(context.validation_definitions.add(definition))
+    checkpoint = gx.Checkpoint(
+        name="gate", validation_definitions=definitions, result_format="SUMMARY"
+    )
+    return context.checkpoints.add(checkpoint)
