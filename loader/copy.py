@@ -21,7 +21,6 @@ from loader.feeds.feed import Feed
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _SPECIAL = (b'"', b"\\", b"\t")
-_END_OF_TEXT = "unexpected end of data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ class _RowReader:
             try:
                 fields = next(reader)
             except csv.Error as error:
-                raise self._refusal(error, start, supply) from None
+                raise _refusal(error, start) from None
             self._line = supply.next_line
             if self._is_row(fields, start, supply):
                 cells = "\t".join([field.translate(_ESCAPES) for field in fields])
@@ -168,12 +167,13 @@ class _RowReader:
             raise check.ragged(len(fields), self._width, line)
         return True
 
-    def _refusal(self, error: csv.Error, line: int, supply: _Lines) -> DumpRefused:
-        if _END_OF_TEXT in str(error):
-            return check.not_csv(line, "a quoted field is still open where the dump ends")
-        if "new-line" in str(error):
-            return check.not_csv(line, "a carriage return stands outside of quotes")
-        return check.not_csv(line, str(error))
+
+def _refusal(error: csv.Error, line: int) -> DumpRefused:
+    if "unexpected end" in str(error):
+        return check.not_csv(line, "a quoted field is still open where the dump ends")
+    if "new-line" in str(error):
+        return check.not_csv(line, "a carriage return stands outside of quotes")
+    return check.not_csv(line, str(error))
 
 
 class _Lines:

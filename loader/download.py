@@ -6,6 +6,7 @@ What goes wrong is told apart: an outage (unreachable, too slow, 4xx, 5xx, an HT
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import time
@@ -95,7 +96,7 @@ class Download:
         )
         try:
             with _no_urls_in_logs():
-                return retrying(self._attempt, consume, conditions)
+                return retrying(functools.partial(self._attempt, consume, conditions))
         except Outage as outage:
             tries = retrying.statistics.get("attempt_number", 1)
             raise self._unavailable(outage, tries) from outage
@@ -147,7 +148,7 @@ class Download:
             chunks = gunzip(chunks) if is_zipped else chunks
         elif encoding not in {"", "identity"}:
             raise DumpRefused(
-                f"{self._remote.shown} answered in content encoding {shown(encoding)}",
+                f"the answer is in content encoding {shown(encoding)}",
                 expected="gzip or none",
             )
         start = b""
@@ -171,7 +172,7 @@ class Download:
         """
         total = request.content_length(response)
         if total is not None and total > self._options.max_bytes:
-            raise too_big(self._remote.shown, self._options.max_bytes)
+            raise too_big(self._options.max_bytes)
         received = 0
         while True:
             if time.monotonic() > self._ends_at:
@@ -192,7 +193,7 @@ class Download:
 
     def _refused_json(self, body: bytes) -> DumpRefused:
         return DumpRefused(
-            f"{self._remote.shown} answered with a JSON error instead of a dump:"
+            "the answer is a JSON error instead of a dump:"
             f" {_json_message(body) or shown(body.decode(errors='replace'))}",
             expected="CSV",
         )
@@ -214,10 +215,10 @@ class Download:
             return body  # what an error page says is a help, no more
 
 
-def too_big(shown_source: str, max_bytes: int) -> DumpRefused:
+def too_big(max_bytes: int) -> DumpRefused:
     """The error for a dump over the cap."""
     return DumpRefused(
-        f"the dump of {shown_source} is bigger than {max_bytes:,} bytes",
+        f"the dump is bigger than {max_bytes:,} bytes",
         expected="a dump under that size (a real one has about 10,000,000)",
     )
 

@@ -12,7 +12,7 @@ password, a token or a whole row.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 UNCHANGED = "Nothing was landed and consumers still see the last publication."
 
@@ -34,6 +34,12 @@ class LoaderError(Exception):
         self.seen = seen
         self.expected = expected
         self.next_step = next_step
+
+    def about(self, source: str) -> Self:
+        """The same error, naming the dump that it is about."""
+        return type(self)(
+            f"{source}: {self.seen}", expected=self.expected, next_step=self.next_step
+        )
 
     def __str__(self) -> str:
         return f"{self.seen}; expected {self.expected}. {self.next_step}"

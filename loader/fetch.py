@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loader import archive, check
 from loader.download import Answer, Download, Progress, too_big
-from loader.errors import SourceNotFound
+from loader.errors import DumpRefused, SourceNotFound
 from loader.feeds.feed import Feed
 from loader.gunzip import gunzip, sniff
 from loader.options import FetchOptions
@@ -103,11 +103,14 @@ def fetch(
     place = parse_source(source, feed)
     store = _Store(feed, landing, as_of, place.shown, options)
     archive.remove_abandoned(store.folder)
-    if isinstance(place, Sample):
-        return store.keep(sample_chunks(rows=options.sample_rows, as_of=as_of))
-    if isinstance(place, LocalFile):
-        return store.keep(_file_chunks(place, options, on_progress))
-    return _download(place, store, Download(place, feed, options, on_progress), known)
+    try:
+        if isinstance(place, Sample):
+            return store.keep(sample_chunks(rows=options.sample_rows, as_of=as_of))
+        if isinstance(place, LocalFile):
+            return store.keep(_file_chunks(place, options, on_progress))
+        return _download(place, store, Download(place, feed, options, on_progress), known)
+    except DumpRefused as refusal:
+        raise refusal.about(place.shown) from None
 
 
 def _download(place: Remote, store: _Store, download: Download, known: Validator | None) -> Dump:
@@ -138,7 +141,7 @@ def _file_chunks(
 ) -> Iterator[bytes]:
     total, done = place.path.stat().st_size, 0
     if total > options.max_bytes:
-        raise too_big(place.shown, options.max_bytes)
+        raise too_big(options.max_bytes)
     pieces = archive.read_file(place.path)
     while True:
         try:
@@ -208,7 +211,7 @@ class _Store:
         for chunk in chunks:
             size += len(chunk)
             if size > self.options.max_bytes:
-                raise too_big(self.shown, self.options.max_bytes)
+                raise too_big(self.options.max_bytes)
             yield chunk
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from loader.fetch import Validator
 
@@ -21,16 +22,20 @@ def last_validator(connection: psycopg.Connection[Any], feed: str, source: str) 
     Returns:
         The newest landed load's validator, or None where there is none.
     """
-    row = connection.execute(
-        """
+    row = (
+        connection.cursor(row_factory=tuple_row)
+        .execute(
+            """
         select source, landing_path, sha256, etag, last_modified
         from ops.loads
         where feed = %s and source = %s and status = 'landed'
         order by load_id desc
         limit 1
         """,
-        (feed, source),
-    ).fetchone()
+            (feed, source),
+        )
+        .fetchone()
+    )
     if row is None or not (row[3] or row[4]):
         return None
     shown, path, sha256, etag, last_modified = row

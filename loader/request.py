@@ -71,7 +71,7 @@ def send(
         }
         login = HTTPBasicAuth(*remote.login) if remote.login and is_home else _NoLogin()
         session.trust_env = not is_loopback(urlsplit(url).hostname)  # no proxy to this machine
-        response = _get(session, url, headers, login, options, ends_at)
+        response = _get(session, url, headers, login, options=options, ends_at=ends_at)
         if response.status_code not in _REDIRECTS:
             return response
         url = _target(url, response)
@@ -90,6 +90,7 @@ def _get(
     url: str,
     headers: Mapping[str, str],
     login: AuthBase,
+    *,
     options: FetchOptions,
     ends_at: float,
 ) -> requests.Response:
@@ -187,14 +188,19 @@ def content_length(response: requests.Response) -> int | None:
 
 def _reason(error: Exception, options: FetchOptions) -> str:
     """What went wrong, in words that hold nothing of the request."""
-    if isinstance(error, requests.ConnectTimeout):
-        return f"could not be reached within {options.connect_timeout:g} seconds"
-    if isinstance(error, requests.Timeout):
-        return f"did not answer within {options.read_timeout:g} seconds"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "could not be trusted: the TLS handshake failed"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "could not be reached through the proxy"
+    kinds = {
+        requests.ConnectTimeout: f"could not be reached within {options.connect_timeout:g} seconds",
+        requests.Timeout: f"did not answer within {options.read_timeout:g} seconds",
+        requests.exceptions.SSLError: "could not be trusted: the TLS handshake failed",
+        requests.exceptions.ProxyError: "could not be reached through the proxy",
+    }
+    for kind, words in kinds.items():
+        if isinstance(error, kind):
+            return words
+    return _connection_reason(error)
+
+
+def _connection_reason(error: Exception) -> str:
     for cause in _causes(error):
         if isinstance(cause, urllib3.exceptions.NameResolutionError):
             return "could not be reached: its name is unknown here (is this machine offline?)"

@@ -1,8 +1,9 @@
 """A made-up Kite dump of any size, the same bytes for the same arguments.
 
-`python -m loader.sample --rows 126000 --as-of 2026-08-17 --seed 1 --out dump.csv` writes one. It has
-every exchange and segment in about Kite's proportions, Kite's symbol grammar and token rule, and
-the rows that every consumer looks for. Contracts keep their tokens from one as-of day to the next.
+`python -m loader.sample --rows 126000 --as-of 2026-08-17 --seed 1 --out dump.csv` writes one. It
+has every exchange and segment in about Kite's proportions, Kite's symbol grammar and token rule,
+and the rows that every consumer looks for. Contracts keep their tokens from one as-of day to the
+next.
 """
 
 from __future__ import annotations
@@ -118,14 +119,16 @@ def _tokened(rows: Iterator[Row], seed: int) -> Iterator[tuple[int, Row]]:
         used[_LOW_BYTES[segment]].add(token)
     start = seed & 0xFFFFFFFF
     for row in rows:
-        token = fixed.get((row.segment, row.exchange, row.symbol))
-        if token is None:
-            taken = used[_low_byte(row)]
-            draw = zlib.crc32(f"{row.exchange}:{row.symbol}".encode(), start)
-            token = _FIRST_TOKEN + draw % _TOKENS
-            while token in taken:
-                token += 1
-            taken.add(token)
+        key = (row.segment, row.exchange, row.symbol)
+        if key in fixed:
+            yield fixed[key], row
+            continue
+        taken = used[_low_byte(row)]
+        draw = zlib.crc32(f"{row.exchange}:{row.symbol}".encode(), start)
+        token = _FIRST_TOKEN + draw % _TOKENS
+        while token in taken:
+            token += 1
+        taken.add(token)
         yield token, row
 
 

@@ -165,8 +165,8 @@ def _monthly_index(weekday: int, *sizes: int, quarters: int = 0) -> Callable[[da
 
 
 def _index(
-    name: str, exchange: str, spot: int, step: int, lot: int,
-    options: Callable[[date], list[Expiry]], *, old_lot: int = 0, tick: str = "0.05",
+    name: str, exchange: str, spot: int, step: int, *, lot: int,
+    options: Callable[[date], list[Expiry]], old_lot: int = 0, tick: str = "0.05",
 ) -> Underlying:  # fmt: skip
     weekday = days.TUESDAY if exchange == "NFO" else days.THURSDAY
     return Underlying(
@@ -178,16 +178,20 @@ def _index(
 TUE, THU = days.TUESDAY, days.THURSDAY
 
 INDICES = (
-    _index("NIFTY", "NFO", 24_550, 50, 65, _weekly_index(TUE, 5, 105, 105, 105, 77, 73),
-           old_lot=75, tick="0.1"),
-    _index("BANKNIFTY", "NFO", 55_800, 100, 30, _monthly_index(TUE, 167, 143, 133, quarters=4),
-           old_lot=35, tick="0.2"),
-    _index("FINNIFTY", "NFO", 26_300, 50, 60, _monthly_index(TUE, 119, 64, 57), old_lot=65),
-    _index("MIDCPNIFTY", "NFO", 14_500, 25, 120, _monthly_index(TUE, 151, 133, 98), old_lot=140),
-    _index("NIFTYNXT50", "NFO", 72_000, 100, 25, _monthly_index(TUE, 205, 185, 151)),
-    _index("SENSEX", "BFO", 80_300, 100, 20, _weekly_index(THU, 7, 134, 150, 130, 130, 112)),
-    _index("BANKEX", "BFO", 63_500, 100, 30, _monthly_index(THU, 260, 220, 190)),
-    _index("SENSEX50", "BFO", 26_200, 50, 75, _monthly_index(THU, 190, 160, 140), tick="1"),
+    _index("NIFTY", "NFO", 24_550, 50, lot=65, old_lot=75, tick="0.1",
+           options=_weekly_index(TUE, 5, 105, 105, 105, 77, 73)),
+    _index("BANKNIFTY", "NFO", 55_800, 100, lot=30, old_lot=35, tick="0.2",
+           options=_monthly_index(TUE, 167, 143, 133, quarters=4)),
+    _index("FINNIFTY", "NFO", 26_300, 50, lot=60, old_lot=65,
+           options=_monthly_index(TUE, 119, 64, 57)),
+    _index("MIDCPNIFTY", "NFO", 14_500, 25, lot=120, old_lot=140,
+           options=_monthly_index(TUE, 151, 133, 98)),
+    _index("NIFTYNXT50", "NFO", 72_000, 100, lot=25, options=_monthly_index(TUE, 205, 185, 151)),
+    _index("SENSEX", "BFO", 80_300, 100, lot=20,
+           options=_weekly_index(THU, 7, 134, 150, 130, 130, 112)),
+    _index("BANKEX", "BFO", 63_500, 100, lot=30, options=_monthly_index(THU, 260, 220, 190)),
+    _index("SENSEX50", "BFO", 26_200, 50, lot=75, tick="1",
+           options=_monthly_index(THU, 190, 160, 140)),
 )  # fmt: skip
 
 
@@ -211,7 +215,7 @@ _STEPS = ((100, 1_000), (250, 2_500), (500, 5_000), (1_500, 10_000), (3_000, 20_
           (10_000, 50_000))  # fmt: skip
 
 
-def _commodity(
+def _commodity(  # noqa: PLR0917  # the columns of the table below
     exchange: str, name: str, spot: float, step: float, lot: int, day: int, *sizes: int
 ) -> Underlying:
     tick = "1" if spot > 1_000 else "0.05"  # noqa: PLR2004
