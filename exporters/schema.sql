@@ -46,11 +46,34 @@ create table if not exists ops.subscription_overrides (
     instrument_token integer not null,
     is_active boolean not null,
     origin text not null check (origin in ('hand', 'adopted')),
-    recorded_at timestamptz not null
+    recorded_at timestamptz not null,
+    filter text,
+    is_change_back boolean not null default false
 );
 
 comment on table ops.subscription_overrides is
 'One row per instrument whose is_active a person set against what the filter says.';
+
+comment on column ops.subscription_overrides.filter is
+'The filter of the publication that the change was made against; null when it was adopted.';
+
+comment on column ops.subscription_overrides.is_change_back is
+'True when it only says what that filter says: it leaves with the next publication of that filter.';
+
+-- A change is a change against these: one that is taken back before the next publication
+-- leaves no trace, however often it was captured.
+create table if not exists ops.published_overrides (
+    canonical_id text primary key,
+    instrument_token integer not null,
+    is_active boolean not null,
+    origin text not null check (origin in ('hand', 'adopted')),
+    recorded_at timestamptz not null,
+    filter text,
+    is_change_back boolean not null default false
+);
+
+comment on table ops.published_overrides is
+'The subscription overrides as they were at the last publication.';
 
 -- Read backwards, these rows turn a publication into the one before it.
 create table if not exists history.publication_changes (

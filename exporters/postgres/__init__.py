@@ -1,0 +1,44 @@
+"""PostgreSQL as a destination: `marts.*` and `public.instruments`, published by difference."""
+
+from exporters.postgres.catalog import candidate_oids
+from exporters.postgres.errors import (
+    CandidateChanged,
+    PublicationOutOfReach,
+    PublicationUnknown,
+    SubscriptionsChangedMeanwhile,
+)
+from exporters.postgres.ledger import (
+    PendingExport,
+    last_publication_id,
+    pending_exports,
+    prune_undo,
+    record_export,
+)
+from exporters.postgres.overrides import capture_overrides
+from exporters.postgres.publish import publish
+from exporters.postgres.request import Publication, PublishRequest
+from exporters.postgres.rollback import rollback_to
+from exporters.postgres.seal import NOTIFY_CHANNEL
+from exporters.postgres.verify import Difference, repair_instruments, verify_published
+
+__all__ = [
+    "NOTIFY_CHANNEL",
+    "CandidateChanged",
+    "Difference",
+    "PendingExport",
+    "Publication",
+    "PublicationOutOfReach",
+    "PublicationUnknown",
+    "PublishRequest",
+    "SubscriptionsChangedMeanwhile",
+    "candidate_oids",
+    "capture_overrides",
+    "last_publication_id",
+    "pending_exports",
+    "prune_undo",
+    "publish",
+    "record_export",
+    "repair_instruments",
+    "rollback_to",
+    "verify_published",
+]

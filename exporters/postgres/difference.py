@@ -1,0 +1,295 @@
+"""The difference of one published table: planned, applied, logged, read back.
+
+One full outer join on the primary key finds the rows to add, change and remove, and keeps
+them in a temporary table; only those rows are touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from exporters.destination import SAMPLE_LINES, Plan
+from exporters.errors import VerificationError
+from exporters.postgres import rows
+from exporters.postgres.catalog import Relation
+from exporters.postgres.session import UNCHANGED, Cursor, settings
+
+_PLAN = sql.SQL("""
+create temporary table {plan} on commit drop as
+select
+    {key},
+    case
+        when m.{first} is null then 'added' when c.{first} is null then 'removed' else 'changed'
+    end as change,
+    case when m.{first} is not null then to_jsonb(m) end as before
+from {published} as m
+full outer join {candidate} as c on {same_key}
+where {differs}
+""")
+
+_FILL = sql.SQL("insert into {published} ({columns}) select {values} from {candidate} as c")
+
+_REMOVE = sql.SQL(
+    "delete from {published} as m using {plan} as p where {same_key} and p.change = 'removed'"
+)
+
+_CHANGE = sql.SQL("""
+update {published} as m set ({attributes}) = row({attribute_values})
+from {candidate} as c
+inner join {plan} as p on {candidate_key}
+where {same_key} and p.change = 'changed'
+""")
+
+_ADD = sql.SQL("""
+insert into {published} ({columns})
+select {values} from {candidate} as c inner join {plan} as p on {candidate_key}
+where p.change = 'added'
+""")
+
+_LOG = sql.SQL("""
+insert into history.publication_changes (publication_id, table_name, key, change, before)
+select %(publication_id)s, %(table)s, {key}, p.change, p.before from {plan} as p
+""")
+
+_SAMPLES = sql.SQL("""
+select numbered.change, {key}, numbered.before, to_jsonb(c)
+from (
+    select p.*, row_number() over (partition by p.change order by {order}) as position
+    from {plan} as p
+) as numbered
+left join {candidate} as c on {same_key}
+where numbered.position <= %(lines)s
+order by numbered.change, numbered.position
+""")
+
+_READ_BACK = sql.SQL("""
+select
+    count(*) filter (where {differs}), count(c.{first}), count(m.{first}),
+    coalesce(sum(hashtextextended(m::text, 0)) filter (where m.{first} is not null), 0)::text
+from {published} as m
+full outer join {candidate} as c on {same_key}
+""")
+
+_DIGEST = sql.SQL(
+    "select count(*), coalesce(sum(hashtextextended(m::text, 0)), 0)::text from {} as m"
+)
+
+# What a row's text depends on.
+_TEXT_SETTINGS = {
+    "datestyle": "ISO, DMY",
+    "intervalstyle": "postgres",
+    "timezone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """What a table holds, in a few bytes.
+
+    Attributes:
+        rows: How many rows.
+        digest: The sum of a 64-bit hash of each row's text; the order of rows does not count.
+    """
+
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableDifference:
+    """The difference of one table, planned.
+
+    Attributes:
+        candidate: What it should hold; of the published shape, columns in any order.
+        published: The table.
+        plan_table: The temporary table of keys; None when the whole candidate is added.
+        was_empty: Whether the table held nothing: such a difference is undone by emptying it.
+        plan: Counts and samples.
+    """
+
+    candidate: Relation
+    published: Relation
+    plan_table: sql.Identifier | None
+    was_empty: bool
+    plan: Plan
+
+
+def plan_table(
+    cursor: Cursor, candidate: Relation, published: Relation, *, position: int
+) -> TableDifference:
+    """Find the rows that differ.
+
+    Args:
+        cursor: Inside the publication's transaction.
+        candidate: What the table should hold.
+        published: The table, already of the candidate's shape.
+        position: Its place among the tables, for the name of the temporary table.
+    """
+    if not _has_rows(cursor, published):
+        added = _count(cursor, candidate)
+        return TableDifference(candidate, published, None, was_empty=True, plan=Plan(added=added))
+    plan = sql.Identifier(f"publish_plan_{position}")
+    key = [sql.Identifier(name) for name in published.key]
+    cursor.execute(
+        _PLAN.format(
+            plan=plan,
+            key=rows.COMMA.join(
+                sql.SQL("coalesce(c.{0}, m.{0}) as {0}").format(name) for name in key
+            ),
+            first=key[0],
+            published=published.identifier,
+            candidate=candidate.identifier,
+            same_key=rows.same_key(published.key, "m", "c"),
+            differs=rows.differs(published, "m", "c"),
+        )
+    )
+    if cursor.rowcount == 0:
+        return TableDifference(candidate, published, plan, was_empty=False, plan=Plan())
+    cursor.execute(sql.SQL("analyze {}").format(plan))
+    counted = _counted(cursor, candidate, published, plan)
+    return TableDifference(candidate, published, plan, was_empty=False, plan=counted)
+
+
+def apply_difference(cursor: Cursor, difference: TableDifference) -> None:
+    """Write the difference, and nothing else."""
+    candidate, published = difference.candidate, difference.published
+    attributes = [name for name in published.column_names if name not in published.key]
+    parts: dict[str, sql.Composable] = {
+        "published": published.identifier,
+        "candidate": candidate.identifier,
+        "columns": rows.columns(published.column_names),
+        "values": rows.columns(published.column_names, "c"),
+        "attributes": rows.columns(attributes),
+        "attribute_values": rows.columns(attributes, "c"),
+        "same_key": rows.same_key(published.key, "m", "p"),
+        "candidate_key": rows.same_key(published.key, "c", "p"),
+    }
+    if difference.plan_table is None:
+        cursor.execute(_FILL.format(**parts))
+        return
+    parts["plan"] = difference.plan_table
+    # Removed first, added last: a value that must be unique may pass from one row to another.
+    if difference.plan.removed:
+        cursor.execute(_REMOVE.format(**parts))
+    if difference.plan.changed:
+        cursor.execute(_CHANGE.format(**parts))
+    if difference.plan.added:
+        cursor.execute(_ADD.format(**parts))
+
+
+def log_undo(cursor: Cursor, difference: TableDifference, publication_id: int) -> None:
+    """Keep the rows as they were; a table that was empty needs none to become empty again."""
+    if difference.plan_table is None or difference.plan.is_empty:
+        return
+    cursor.execute(
+        _LOG.format(key=key_object(difference.published.key, "p"), plan=difference.plan_table),
+        {"publication_id": publication_id, "table": difference.published.name},
+    )
+
+
+def read_back(cursor: Cursor, difference: TableDifference) -> TableState:
+    """Compare the whole table with the candidate once more.
+
+    Raises:
+        VerificationError: They differ: a trigger or a rule changed what was written.
+    """
+    published = difference.published
+    with settings(cursor, **_TEXT_SETTINGS):
+        row = cursor.execute(
+            _READ_BACK.format(
+                differs=rows.differs(published, "m", "c"),
+                first=sql.Identifier(published.key[0]),
+                published=published.identifier,
+                candidate=difference.candidate.identifier,
+                same_key=rows.same_key(published.key, "m", "c"),
+            )
+        ).fetchone()
+    different, wanted, held, digest = row or (0, 0, 0, "")
+    if different:
+        raise VerificationError(
+            f"{published} holds {held} rows after the publication, of which {different} differ",
+            expected=f"the {wanted} rows of {difference.candidate}",
+            consumers=UNCHANGED,
+            remedy=f"Look for triggers and rules on {published} that change what is written",
+        )
+    return TableState(held, digest)
+
+
+def table_state(cursor: Cursor, table: Relation) -> TableState:
+    """What a table holds now."""
+    with settings(cursor, **_TEXT_SETTINGS):
+        row = cursor.execute(_DIGEST.format(table.identifier)).fetchone()
+    return TableState(*(row or (0, "0")))
+
+
+def key_object(key: Iterable[str], alias: str) -> sql.Composed:
+    """The key of a row as a JSON object."""
+    return sql.SQL("jsonb_build_object({})").format(
+        rows.COMMA.join(
+            sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(alias, name)) for name in key
+        )
+    )
+
+
+def _counted(
+    cursor: Cursor, candidate: Relation, published: Relation, plan: sql.Identifier
+) -> Plan:
+    counts: dict[str, int] = dict(
+        cursor.execute(
+            sql.SQL("select change, count(*) from {} group by change").format(plan)
+        ).fetchall()
+    )
+    cursor.execute(
+        _SAMPLES.format(
+            key=key_object(published.key, "numbered"),
+            order=rows.columns(published.key, "p"),
+            plan=plan,
+            candidate=candidate.identifier,
+            same_key=rows.same_key(published.key, "numbered", "c"),
+        ),
+        {"lines": SAMPLE_LINES},
+    )
+    return Plan(
+        added=counts.get("added", 0),
+        changed=counts.get("changed", 0),
+        removed=counts.get("removed", 0),
+        samples=_sample_lines(cursor.fetchall()),
+    )
+
+
+def _sample_lines(found: Iterable[tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
+    """Readable lines by kind of change, of (change, key, old row, new row)."""
+    samples: dict[str, tuple[str, ...]] = {}
+    for change, key, before, after in found:
+        line = " ".join(str(part) for part in key.values())[:80]
+        if change == "changed":
+            line += ": " + told_changes(before, after)
+        samples[change] = (*samples.get(change, ()), line)
+    return samples
+
+
+def told_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """What differs between two rows: `lot_size 75 -> 65, name A -> B`, each value cut."""
+    return ", ".join(
+        f"{name} {str(before.get(name))[:40]} -> {str(after.get(name))[:40]}"
+        for name in after
+        if before.get(name) != after.get(name)
+    )
+
+
+def _has_rows(cursor: Cursor, table: Relation) -> bool:
+    row = cursor.execute(
+        sql.SQL("select exists (select from {})").format(table.identifier)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _count(cursor: Cursor, table: Relation) -> int:
+    row = cursor.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,50 @@
+"""What only a publication in PostgreSQL can meet.
+
+    ExportError                               exporters.errors
+    ├── CandidateChanged                      not what was audited: build and audit again
+    ├── SubscriptionsChangedMeanwhile         a person changed is_active since: build again
+    └── DestinationRefused                    exporters.errors
+        ├── PublicationUnknown                no publication has this number
+        └── PublicationOutOfReach             its undo rows were pruned
+
+A lock that is not given in time, a lost connection or a full disk is a
+`DestinationUnavailable`; a shape or a row that the target cannot take is a
+`DestinationRefused`; what reads back otherwise is a `VerificationError`.
+"""
+
+from __future__ import annotations
+
+from exporters.errors import DestinationRefused, ExportError
+
+
+class CandidateChanged(ExportError):  # noqa: N818  # says what happened
+    """The candidate is no longer the one that was audited: build and audit again."""
+
+    is_transient = True
+
+
+class SubscriptionsChangedMeanwhile(ExportError):  # noqa: N818  # says what happened
+    """A person changed `is_active` after the candidate was built; the change is recorded.
+
+    Args:
+        count: Overrides that were written, changed or removed.
+    """
+
+    is_transient = True
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(
+            f"{count} subscriptions were changed by hand in public.instruments since the build",
+            expected="the subscriptions that the candidate was built with",
+            consumers="Consumers see the last publication and the changes made by hand",
+            remedy="The changes are recorded as overrides: build again, then publish",
+        )
+
+
+class PublicationUnknown(DestinationRefused):
+    """No publication has the number asked for."""
+
+
+class PublicationOutOfReach(DestinationRefused):
+    """The rows that lead back to the publication were pruned."""

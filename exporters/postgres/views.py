@@ -1,0 +1,204 @@
+"""Recreate the candidate's views over the published tables, when their definition changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from psycopg import errors, sql
+
+from exporters.errors import DestinationRefused
+from exporters.postgres.catalog import Relation
+from exporters.postgres.session import UNCHANGED, Cursor, settings, waiting_for
+
+_DEFINITIONS = """
+select c.relname, pg_get_viewdef(c.oid)
+from pg_class as c
+where c.oid = any(%s)
+"""
+
+_REFERENCES = """
+select distinct v.relname, n.nspname, t.relname
+from pg_rewrite as r
+inner join pg_depend as d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+inner join pg_class as t on d.refclassid = 'pg_class'::regclass and t.oid = d.refobjid
+inner join pg_namespace as n on n.oid = t.relnamespace
+inner join pg_class as v on v.oid = r.ev_class
+where r.ev_class = any(%s) and t.oid <> r.ev_class and n.nspname <> 'pg_catalog'
+order by 1, 2, 3
+"""
+
+# Our views that read one of the columns, and our views that are built on those.
+_READERS = """
+with recursive dependent as (
+    select r.ev_class as view, d.refobjid as relation, a.attname
+    from pg_depend as d
+    inner join pg_rewrite as r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+    inner join pg_attribute as a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+    where
+        d.refclassid = 'pg_class'::regclass
+        and d.refobjid <> r.ev_class
+        and r.ev_class = any(%(views)s)
+),
+
+reading as (
+    select view from dependent where relation = %(table)s and attname = any(%(columns)s)
+    union
+    select d.view from reading as r inner join dependent as d on d.relation = r.view
+)
+
+select view from reading
+"""
+
+_GRANTS = """
+select g.grantee, r.rolname, g.privilege_type, g.is_grantable
+from pg_class as c
+cross join lateral aclexplode(c.relacl) as g
+left join pg_roles as r on r.oid = g.grantee
+where c.oid = %s and g.grantee <> c.relowner
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right that somebody was given on a view."""
+
+    grantee: sql.Composable
+    privilege: str
+    is_grantable: bool
+
+
+def refuse_unpublished_references(
+    cursor: Cursor, views: Sequence[Relation], published: Sequence[str]
+) -> None:
+    """Views may read only what is published with them.
+
+    Raises:
+        DestinationRefused: One reads something else, which the next build would drop.
+    """
+    oids = [view.oid for view in views]
+    for view, schema, name in cursor.execute(_REFERENCES, [oids]).fetchall():
+        if schema != views[0].schema or name not in published:
+            raise DestinationRefused(
+                f"view {views[0].schema}.{view} reads {schema}.{name}, which is not published",
+                expected="a view over published models only",
+                consumers=UNCHANGED,
+                remedy=f"Publish {name}, or let the view read a published model",
+            )
+
+
+def definitions(cursor: Cursor, schema: str, views: Sequence[Relation]) -> dict[str, str]:
+    """The text of each view, with the names of its own schema left unqualified."""
+    with settings(cursor, search_path=_path(schema)):
+        found = cursor.execute(_DEFINITIONS, [[view.oid for view in views]]).fetchall()
+    return {name: definition.strip().rstrip(";") for name, definition in found}
+
+
+def publish_views(
+    cursor: Cursor,
+    candidates: Sequence[Relation],
+    published: Mapping[str, Relation],
+    *,
+    schema: str,
+    grants: Mapping[str, tuple[Grant, ...]],
+) -> list[str]:
+    """Create or replace each view whose definition differs; the others are not even locked.
+
+    Args:
+        cursor: Inside the publication's transaction, the tables having their final shape.
+        candidates: The views to publish.
+        published: What exists under their names.
+        schema: Where they are published.
+        grants: Rights on views that had to step aside, by name.
+
+    Returns:
+        What was done, a line each.
+    """
+    wanted = definitions(cursor, candidates[0].schema, candidates) if candidates else {}
+    held = definitions(cursor, schema, list(published.values())) if published else {}
+    told: list[str] = []
+    # In the order of their making, so that a view on a view finds it.
+    for view in sorted(candidates, key=lambda view: view.oid):
+        if wanted[view.name] == held.get(view.name):
+            continue
+        target = sql.Identifier(schema, view.name)
+        with settings(cursor, search_path=_path(schema)):
+            _create(cursor, target, wanted[view.name])
+        for grant in grants.get(view.name, ()):
+            _grant(cursor, target, grant)
+        if view.name in held:
+            told.append(f"{schema}.{view.name}: new definition")
+    return told
+
+
+def step_aside(
+    cursor: Cursor, table: Relation, columns: Sequence[str],
+    views: Sequence[Relation],
+) -> dict[str, tuple[Grant, ...]]:  # fmt: skip
+    """Drop our own views that read columns about to change their type; `publish_views` follows.
+
+    Returns:
+        The rights on each dropped view, by name.
+
+    Raises:
+        DestinationRefused: Somebody else's view is built on one of them.
+    """
+    parameters = {
+        "table": table.oid, "columns": list(columns), "views": [view.oid for view in views],
+    }  # fmt: skip
+    reading = {oid for (oid,) in cursor.execute(_READERS, parameters).fetchall()}
+    # Backwards, so that a view goes before the view that it is built on.
+    dropped = sorted((view for view in views if view.oid in reading), key=lambda view: -view.oid)
+    return {view.name: _drop(cursor, view.identifier, view.oid) for view in dropped}
+
+
+def _path(schema: str) -> str:
+    """A search path of the schema alone; temporary tables, else first, come last."""
+    return f"{sql.Identifier(schema).as_string()}, pg_temp"
+
+
+def _create(cursor: Cursor, target: sql.Identifier, definition: str) -> None:
+    text = target.as_string()
+    try:
+        with waiting_for(f"a new definition of view {text}", text, cursor):
+            cursor.execute(
+                sql.SQL("create or replace view {} as {}").format(target, sql.SQL(definition))
+            )
+    except errors.InvalidTableDefinition:
+        # Columns gone, renamed or retyped: `or replace` cannot do that.
+        row = cursor.execute("select to_regclass(%s)::oid", [text]).fetchone()
+        oid = int(row[0]) if row else 0
+        grants = _drop(cursor, target, oid)
+        cursor.execute(sql.SQL("create view {} as {}").format(target, sql.SQL(definition)))
+        for grant in grants:
+            _grant(cursor, target, grant)
+
+
+def _drop(cursor: Cursor, view: sql.Identifier, oid: int) -> tuple[Grant, ...]:
+    """Drop a view of ours, and say who had which right on it."""
+    grants = tuple(
+        Grant(sql.SQL("public") if grantee == 0 else sql.Identifier(role), privilege, grantable)
+        for grantee, role, privilege, grantable in cursor.execute(_GRANTS, [oid]).fetchall()
+    )
+    text = view.as_string()
+    try:
+        with waiting_for(f"a new shape of view {text}", text, cursor):
+            cursor.execute(sql.SQL("drop view {}").format(view))
+    except errors.DependentObjectsStillExist as error:
+        raise DestinationRefused(
+            f"view {text} changes its columns, and others are built on it: "
+            f"{' '.join((error.diag.message_detail or '').split())}",
+            expected="a view that only gains columns at its end",
+            consumers=UNCHANGED,
+            remedy="Drop what is built on it, publish, and make it again",
+        ) from error
+    return grants
+
+
+def _grant(cursor: Cursor, view: sql.Identifier, grant: Grant) -> None:
+    statement = sql.SQL("grant {} on {} to {}").format(
+        sql.SQL(grant.privilege), view, grant.grantee
+    )
+    if grant.is_grantable:
+        statement = sql.SQL("{} with grant option").format(statement)
+    cursor.execute(statement)
