@@ -14,17 +14,16 @@ from exporters.postgres.ledger import (
     prune_undo,
     record_export,
 )
-from exporters.postgres.overrides import capture_overrides
+from exporters.postgres.overrides import capture_overrides, unpublished_overrides
 from exporters.postgres.publish import publish
 from exporters.postgres.request import Publication, PublishRequest
 from exporters.postgres.rollback import rollback_to
 from exporters.postgres.seal import NOTIFY_CHANNEL
-from exporters.postgres.verify import Difference, repair_instruments, verify_published
+from exporters.postgres.verify import repair_instruments, verify_published
 
 __all__ = [
     "NOTIFY_CHANNEL",
     "CandidateChanged",
-    "Difference",
     "PendingExport",
     "Publication",
     "PublicationOutOfReach",
@@ -40,5 +39,6 @@ __all__ = [
     "record_export",
     "repair_instruments",
     "rollback_to",
+    "unpublished_overrides",
     "verify_published",
 ]

@@ -7,6 +7,7 @@ from dataclasses import astuple, fields
 from datetime import datetime
 
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 from exporters.postgres.catalog import Relation, read_relations
 from exporters.postgres.legacy_rows import OUR_SOURCE
@@ -25,7 +26,7 @@ from exporters.postgres.request import (
     EXP_INSTRUMENTS,
     PUBLISHED_SCHEMA,
 )
-from exporters.postgres.session import Connection, Cursor, publishing
+from exporters.postgres.session import Connection, Cursor, database_time, publishing
 
 _COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Override))
 
@@ -38,6 +39,13 @@ inner join {brokers} as b on b.broker = {source} and b.instrument_token = i.inst
 left join {active} as s on s.instrument_token = i.instrument_token
 where coalesce(i.is_active, false) <> e.is_active
 """)
+
+_UNPUBLISHED = """
+select count(*)
+from ops.subscription_overrides as o
+full outer join ops.published_overrides as p on p.canonical_id = o.canonical_id
+where o.is_active is distinct from p.is_active
+"""
 
 _LAST_FILTER = "select filter from ops.publications order by publication_id desc limit 1"
 
@@ -55,7 +63,7 @@ def capture_overrides(
     taking the table over stops nobody's stream. Changes taken back are forgotten.
 
     Args:
-        connection: Idle; the capture is a transaction of its own.
+        connection: The capture is a transaction of its own; an open one is committed first.
         recorded_at: The instant to note; by default the database's.
         candidate_schema: Where canonical ids are looked up before the first publication.
         lock_timeout_ms: How long another publication is waited for, milliseconds.
@@ -70,12 +78,28 @@ def capture_overrides(
         return capture(cursor, candidate_schema=candidate_schema, recorded_at=recorded_at)
 
 
+def unpublished_overrides(connection: Connection) -> int:
+    """How many overrides differ from those of the last publication: it has to be built anew.
+
+    Args:
+        connection: Nothing is written; committed here when it is idle.
+    """
+    with connection.transaction():
+        return count_unpublished(connection.cursor(row_factory=tuple_row))
+
+
+def count_unpublished(cursor: Cursor) -> int:
+    """The same inside a transaction."""
+    row = cursor.execute(_UNPUBLISHED).fetchone()
+    return int(row[0]) if row else 0
+
+
 def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | None) -> int:
     """The same inside a transaction that holds `public.instruments` against writers."""
     instruments = read_instruments(cursor)
     if instruments is None or instruments.column("is_active") is None:
         return 0
-    at = recorded_at or _now(cursor)
+    at = recorded_at or database_time(cursor)
     held = _read(cursor, sql.Identifier("ops", "subscription_overrides"))
     last = cursor.execute(_LAST_FILTER).fetchone()
     if last is None:
@@ -216,10 +240,3 @@ def _write(
         for override in written:
             rows.write_row(astuple(override))
     return len(removed) + len(written)
-
-
-def _now(cursor: Cursor) -> datetime:
-    row = cursor.execute("select now()").fetchone()
-    assert row is not None  # noqa: S101  # a select without `from` has one row
-    instant: datetime = row[0]
-    return instant

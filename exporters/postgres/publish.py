@@ -42,7 +42,8 @@ def publish(
     """Publish a candidate.
 
     Args:
-        connection: Idle and direct, not through a transaction pooler.
+        connection: Direct, not through a transaction pooler. A transaction that it is in is
+            committed first: a publication is one of its own.
         request: What to publish.
         plan_only: Do everything, then roll it back: nothing is changed.
 

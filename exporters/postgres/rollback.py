@@ -100,7 +100,7 @@ def rollback_to(
     with the next build.
 
     Args:
-        connection: Idle and direct.
+        connection: As for `publish`.
         publication_id: The publication to put back.
         published_at: The instant of the new publication, aware.
         run_id: The run that asks.

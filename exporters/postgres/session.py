@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import psycopg
@@ -41,17 +42,18 @@ def publishing(connection: Connection, *, lock_timeout_ms: int) -> Iterator[Curs
     """A transaction that no other publication runs beside; committed at the end of the block.
 
     Args:
-        connection: An idle connection, in autocommit or not.
+        connection: In autocommit or not; a transaction that it is in is committed first.
         lock_timeout_ms: How long any lock is waited for, milliseconds.
 
     Raises:
-        ValueError: The connection is inside a transaction: ours could not commit.
+        psycopg.ProgrammingError: The connection is in a `transaction()` block: ours could not
+            commit.
         DestinationUnavailable: PostgreSQL went away, is full, or somebody holds a lock.
         DestinationRefused: A value or the shape of a table does not fit, or a right is missing.
     """
-    if connection.info.transaction_status is not TransactionStatus.IDLE:
-        message = "publishing needs a connection that is not inside a transaction"
-        raise ValueError(message)
+    if connection.info.transaction_status is TransactionStatus.INTRANS:
+        # Ours has to begin with a fresh view of the tables, and to commit by itself.
+        connection.commit()
     with translated_failures(), connection.transaction():
         cursor = connection.cursor(row_factory=tuple_row)
         # Each statement must see what was committed while we waited for a lock.
@@ -125,6 +127,12 @@ def translated_failures() -> Iterator[None]:
             consumers=UNCHANGED,
             remedy="Grant the right or change the object that it names, then publish again",
         ) from error
+
+
+def database_time(cursor: Cursor) -> datetime:
+    """The instant at which the transaction began, aware."""
+    instant: datetime = _one(cursor, "select now()", [])
+    return instant
 
 
 class Stopwatch:

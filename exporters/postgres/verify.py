@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import tuple_row
 
 from exporters.destination import Plan
-from exporters.postgres.catalog import Relation, read_relations
+from exporters.postgres.catalog import read_relations
 from exporters.postgres.content import Applied, publish_instruments
 from exporters.postgres.difference import table_state
 from exporters.postgres.errors import SubscriptionsChangedMeanwhile
 from exporters.postgres.legacy_rows import Legacy, different_rows
 from exporters.postgres.legacy_shape import COLUMNS, read_instruments
-from exporters.postgres.overrides import capture
+from exporters.postgres.overrides import capture, count_unpublished
 from exporters.postgres.publish import hold_instruments
 from exporters.postgres.request import DEFAULT_LOCK_TIMEOUT_MS, EXP_INSTRUMENTS, PUBLISHED_SCHEMA
 from exporters.postgres.session import (
     Connection,
     Cursor,
     Stopwatch,
+    database_time,
     publishing,
     translated_failures,
 )
@@ -30,70 +30,57 @@ PUBLIC_INSTRUMENTS = "public.instruments"
 _LAST = "select summary from ops.publications order by publication_id desc limit 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A published relation that is not as it was published."""
-
-    relation: str
-    seen: str
-    expected: str
-
-    def __str__(self) -> str:
-        return f"{self.relation}: {self.seen}; expected: {self.expected}"
-
-
-def verify_published(connection: Connection) -> list[Difference]:
+def verify_published(
+    connection: Connection, *, repair_legacy: bool = False, now: datetime | None = None
+) -> list[str]:
     """Compare the published tables with the digests of the last publication.
 
     `public.instruments` is compared with the published view, row by row; hand changes of
     `is_active` count, so capture them first.
 
     Args:
-        connection: Nothing is written; committed here when it is idle.
+        connection: Committed here when it is idle.
+        repair_legacy: Bring `public.instruments` to what is published if it differs.
+        now: What `last_updated` becomes in the rows that are repaired; by default the
+            database's time.
 
     Returns:
-        What differs; empty when all is as published, or nothing ever was.
+        What differs, or differed, a line each; empty when all is as published, or nothing ever was.
 
     Raises:
+        SubscriptionsChangedMeanwhile: As for `repair_instruments`.
         DestinationUnavailable: PostgreSQL went away.
     """
     with translated_failures(), connection.transaction():
         cursor = connection.cursor(row_factory=tuple_row)
         cursor.execute("set local work_mem = '64MB'")
-        last = cursor.execute(_LAST).fetchone()
-        if last is None:
-            return []
-        tables, views = last[0]["tables"], last[0]["views"]
-        found = read_relations(cursor, PUBLISHED_SCHEMA, [*tables, *views])
-        differences = [
-            Difference(f"{PUBLISHED_SCHEMA}.{name}", "it does not exist", "the published relation")
-            for name in (*tables, *views)
-            if name not in found
-        ]
-        for name, state in tables.items():
-            if name in found:
-                differences += _table(cursor, found[name], state["rows"], state["digest"])
-        if EXP_INSTRUMENTS in found:
-            differences += _instruments(cursor, found[EXP_INSTRUMENTS])
-        return differences
+        differences = _of_marts(cursor)
+        legacy = _of_instruments(cursor)
+    if legacy is not None and repair_legacy:
+        done = repair_instruments(connection, now=now)
+        legacy += f"; repaired: {done.added} added, {done.changed} changed, {done.removed} removed"
+    return differences if legacy is None else [*differences, legacy]
 
 
 def repair_instruments(
-    connection: Connection, *, now: datetime, lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS
+    connection: Connection,
+    *,
+    now: datetime | None = None,
+    lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS,
 ) -> Plan:
     """Bring `public.instruments` to what is published, without a new publication.
 
     Args:
-        connection: Idle.
-        now: What `last_updated` becomes in the rows that change.
+        connection: A transaction that it is in is committed first.
+        now: What `last_updated` becomes in the rows that change; by default the database's time.
         lock_timeout_ms: How long a lock is waited for, milliseconds.
 
     Returns:
         What was done.
 
     Raises:
-        SubscriptionsChangedMeanwhile: `is_active` was changed by hand: that is a wish, no
-            damage. It is recorded; build again.
+        SubscriptionsChangedMeanwhile: `is_active` was changed by hand since the last
+            publication: that is a wish, no damage. It is recorded; build and publish.
         DestinationUnavailable: PostgreSQL went away, or somebody holds a lock.
         DestinationRefused: The table's shape cannot take the rows.
         VerificationError: The table does not read back.
@@ -101,32 +88,52 @@ def repair_instruments(
     applied = Applied()
     with publishing(connection, lock_timeout_ms=lock_timeout_ms) as cursor:
         hold_instruments(cursor)
-        late = capture(cursor, candidate_schema=PUBLISHED_SCHEMA, recorded_at=now)
+        at = now or database_time(cursor)
+        capture(cursor, candidate_schema=PUBLISHED_SCHEMA, recorded_at=at)
+        late = count_unpublished(cursor)
         if not late:
-            publish_instruments(cursor, applied, Stopwatch(), now=now)
+            publish_instruments(cursor, applied, Stopwatch(), now=at)
     if late:
         raise SubscriptionsChangedMeanwhile(late)
     return applied.instruments or Plan()
 
 
-def _table(cursor: Cursor, table: Relation, rows: int, digest: str) -> list[Difference]:
-    state = table_state(cursor, table)
-    if (state.rows, state.digest) == (rows, digest):
+def _of_marts(cursor: Cursor) -> list[str]:
+    last = cursor.execute(_LAST).fetchone()
+    if last is None:
         return []
-    seen = f"{state.rows} rows" if state.rows != rows else f"{rows} rows, some with other values"
-    return [Difference(str(table), seen, f"the {rows} rows that were published")]
+    tables, views = last[0]["tables"], last[0]["views"]
+    found = read_relations(cursor, PUBLISHED_SCHEMA, [*tables, *views])
+    differences = [
+        f"{PUBLISHED_SCHEMA}.{name} does not exist"
+        for name in (*tables, *views)
+        if name not in found
+    ]
+    for name, published in tables.items():
+        state = table_state(cursor, found[name]) if name in found else None
+        if state is None or (state.rows, state.digest) == (published["rows"], published["digest"]):
+            continue
+        seen = "other values" if state.rows == published["rows"] else f"{state.rows} rows"
+        differences.append(
+            f"{found[name]} holds {seen}, not the {published['rows']} rows that were published"
+        )
+    return differences
 
 
-def _instruments(cursor: Cursor, wanted: Relation) -> list[Difference]:
-    expected = f"the rows of {wanted}"
+def _of_instruments(cursor: Cursor) -> str | None:
+    wanted = read_relations(cursor, PUBLISHED_SCHEMA, [EXP_INSTRUMENTS]).get(EXP_INSTRUMENTS)
+    if wanted is None:
+        return None
     table = read_instruments(cursor)
     if table is None:
-        return [Difference(PUBLIC_INSTRUMENTS, "it does not exist", expected)]
+        return f"{PUBLIC_INSTRUMENTS} does not exist"
     missing = [name for name in COLUMNS if table.column(name) is None]
     if missing:
-        return [Difference(PUBLIC_INSTRUMENTS, f"no column {', '.join(missing)}", expected)]
+        return f"{table} lacks column {', '.join(missing)}"
     count, tokens = different_rows(cursor, Legacy(table, wanted))
     if not count:
-        return []
-    seen = f"{count} rows differ, such as tokens {', '.join(map(str, tokens))}"
-    return [Difference(PUBLIC_INSTRUMENTS, seen, expected)]
+        return None
+    return (
+        f"{table} differs from {wanted} in {count} rows, such as tokens "
+        f"{', '.join(map(str, tokens))}"
+    )
