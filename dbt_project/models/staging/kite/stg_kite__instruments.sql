@@ -81,8 +81,16 @@ judged as (
             and case instrument_type
                 when 'EQ' then true
                 when 'FUT' then expiry <> '' and btrim(name) <> ''
-                when 'CE' then expiry <> '' and btrim(name) <> '' and strike_value > 0
-                when 'PE' then expiry <> '' and btrim(name) <> '' and strike_value > 0
+                when 'CE'
+                    then
+                        expiry <> ''
+                        and btrim(name) <> ''
+                        and coalesce(strike_value, 0) > 0
+                when 'PE'
+                    then
+                        expiry <> ''
+                        and btrim(name) <> ''
+                        and coalesce(strike_value, 0) > 0
                 else false
             end
             and not has_control_character
