@@ -56,7 +56,7 @@ class AuditRequest:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> AuditRequest:
         """The inverse of `as_json`."""
-        limits = {
+        limits: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in values["thresholds"].items()
         }

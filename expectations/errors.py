@@ -39,7 +39,7 @@ class GateError(Exception):
 
 
 class WorkerFailed(GateError):  # noqa: N818  # named for what happened, like KeyError's kin
-    """The audit's process died, did not answer in time, or answered what cannot be read (exit 3)."""
+    """The audit's process died, hung, or answered what cannot be read (exit 3)."""
 
 
 class AuditFailed(GateError):  # noqa: N818  # named for what happened

@@ -5,6 +5,7 @@ Importing this module does not import Great Expectations; only the worker's proc
 
 from __future__ import annotations
 
+import contextlib
 import json
 import select
 import subprocess
@@ -13,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 from expectations.audit import AuditRequest, RuleResult, Severity, Status
 from expectations.errors import AuditFailed, WorkerFailed
@@ -48,7 +49,10 @@ class GateWorker:
         Args:
             log_path: where its standard error goes (appended); a temporary file if None.
         """
-        log: IO[bytes] = tempfile.TemporaryFile() if log_path is None else log_path.open("ab+")
+        # Open for as long as the worker is: close() closes it.
+        log: IO[bytes] = (
+            tempfile.TemporaryFile() if log_path is None else log_path.open("ab+")  # noqa: SIM115
+        )
         process = subprocess.Popen(
             [sys.executable, "-m", "expectations.worker"],
             stdin=subprocess.PIPE,
@@ -94,10 +98,9 @@ class GateWorker:
     def close(self) -> None:
         """Ends the process; safe to call twice."""
         if self._process.stdin is not None and not self._process.stdin.closed:
-            try:
+            # It may be dead already, which is what closing is for.
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass  # it is dead already, which is what closing is for
         try:
             self._process.wait(CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -107,7 +110,7 @@ class GateWorker:
             self._process.stdout.close()
         self._log.close()
 
-    def __enter__(self) -> GateWorker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -128,7 +131,9 @@ class GateWorker:
 
     def _answer(self, seconds: float, awaited: str) -> dict[str, Any]:
         """The next line of the worker, within some seconds."""
-        line = self._line(time.monotonic() + seconds, f"did not answer in {seconds:g} s ({awaited})")
+        line = self._line(
+            time.monotonic() + seconds, f"did not answer in {seconds:g} s ({awaited})"
+        )
         try:
             answer: dict[str, Any] = json.loads(line)
         except ValueError as error:

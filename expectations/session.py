@@ -165,8 +165,8 @@ def _result(
         request,
         status,
         rule.observed_text(details["facts"]),
-        details["unexpected_count"],
-        details["samples"],
+        unexpected_count=details["unexpected_count"],
+        samples=details["samples"],
     )
 
 
@@ -184,8 +184,8 @@ def _stock_result(
         request,
         "passed" if result.success else _breach(rule),
         rule.observed_text({"observed": observed}),
-        0 if result.success else max(len(missing), 1),
-        [{"missing": value} for value in missing],
+        unexpected_count=0 if result.success else max(len(missing), 1),
+        samples=[{"missing": value} for value in missing],
     )
 
 
@@ -209,6 +209,7 @@ def _told(
     request: AuditRequest,
     status: Status,
     observed: str,
+    *,
     unexpected_count: int = 0,
     samples: Sequence[Mapping[str, Any]] = (),
 ) -> RuleResult:

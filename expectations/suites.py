@@ -42,7 +42,7 @@ DATA_DOCS = "data_docs"
 STATEMENT_TIMEOUT = "60s"
 
 
-class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):
+class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):  # type: ignore[misc]  # untyped
     """A rule's query finds something to look at, and nothing unexpected in it.
 
     The query gives one row: `facts` (JSON, with `evaluated`), the count of `unexpected` rows and
@@ -52,14 +52,14 @@ class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):
 
     metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.table",)
 
-    @pydantic.validator("unexpected_rows_query")
+    @pydantic.validator("unexpected_rows_query")  # type: ignore[untyped-decorator]
     def _validate_query(cls, query: str) -> str:  # noqa: N805  # a validator of pydantic 1
         # Ours compares relations, so the stock notice about a missing {batch} does not apply.
         return query
 
     @classmethod
-    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
-    @render_suite_parameter_string
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)  # type: ignore[untyped-decorator]
+    @render_suite_parameter_string  # type: ignore[untyped-decorator]
     def _prescriptive_renderer(
         cls, configuration: Any = None, **_: Any
     ) -> list[RenderedStringTemplateContent]:
@@ -77,7 +77,10 @@ class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):
         ]
 
     def _validate(
-        self, metrics: Any, runtime_configuration: Any = None, execution_engine: Any = None
+        self,
+        metrics: Any,
+        runtime_configuration: Any = None,  # noqa: ARG002  # the signature is the library's
+        execution_engine: Any = None,  # noqa: ARG002
     ) -> Any:
         row = metrics["unexpected_rows_query.table"][0]
         facts = json.loads(row["facts"] or "{}")
@@ -188,7 +191,7 @@ def build_checkpoint(
         members = [rule for rule in rules if rule.suite == name]
         if not members:
             continue
-        asset = datasource.add_query_asset(name, compose(f"select * from {batch}", values))
+        asset = datasource.add_query_asset(name, compose(batch, values))
         suite = gx.ExpectationSuite(
             name=name, expectations=[expectation_of(rule, request, values) for rule in members]
         )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from expectations.rules import calendar, change, completeness, consumers, landing, values
+from expectations.rules import (
+    calendar,
+    change,
+    completeness,
+    consumers,
+    landing,
+    subscriptions,
+    values,
+)
 from expectations.rules.rule import SUITES, Rule, Situation
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -13,6 +21,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *calendar.RULES,
     *values.RULES,
     *change.RULES,
+    *subscriptions.RULES,
     *consumers.RULES,
 )
 RULE_IDS: Final[frozenset[str]] = frozenset(rule.id for rule in RULES)

@@ -32,7 +32,7 @@ RULES: Final[tuple[Rule, ...]] = (
             group by exchange, segment, expiry_date
             order by rows desc, exchange, segment, expiry_date
         """,
-        observed="{expired:,} of {evaluated:,} contracts expired before the as-of day",
+        observed="expired before the as-of day: {expired:,} of {evaluated:,} contracts",
         limit="at most {expired_max_ratio:.0%}",
         explanation="This is the dump of another day: new contracts are missing, old tokens may "
         "be reused for others by now.",
@@ -86,7 +86,7 @@ RULES: Final[tuple[Rule, ...]] = (
             from facts
             where days is null or days > {nifty_expiry_days}
         """,
-        observed="the nearest expires {nearest}, {days} days after the as-of day",
+        observed="nearest expiry: {nearest}; days from the as-of day: {days}",
         limit="within {nifty_expiry_days} days",
         explanation="NIFTY options expire every week. Without a near expiry the dump is of "
         "another day, or the weekly contracts are missing.",

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from expectations.audit import Severity
-from expectations.rules.rule import Rule, after_first_publication
+from expectations.rules.rule import Limit, Rule, after_first_publication
 
 _CHANGES = """
     select
         (select sum(rows_before + rows_expired) from measure_segments)::bigint as evaluated,
-        coalesce((select rows from measure_changes where change = '{change}'), 0) as changed,
-        coalesce((select rows from measure_changes where change = '{change}'), 0)
+        coalesce((select rows from measure_changes where change = {change}), 0) as changed,
+        coalesce((select rows from measure_changes where change = {change}), 0)
             / nullif((select sum(rows_before) from measure_segments), 0) as ratio
 """
 _CHANGED_ROWS = """
     select change, canonical_id, tradingsymbol, exchange, old_value, new_value
-    from {{candidate}}.instrument_changes
-    where change = '{change}' and (select ratio from facts) > {{{limit}}}
+    from {candidate}.instrument_changes
+    where change = {change} and (select ratio from facts) > {at_most}
     order by canonical_id
 """
 
@@ -32,9 +32,10 @@ def _churn(
         severity=severity,
         suite="change",
         applies=after_first_publication,
-        facts=_CHANGES.format(change=change),
-        unexpected=_CHANGED_ROWS.format(change=change, limit=limit),
-        observed="{changed:,} changes, {ratio:.2%} of the last publication's live contracts",
+        parameters={"change": change, "at_most": Limit(limit)},
+        facts=_CHANGES,
+        unexpected=_CHANGED_ROWS,
+        observed="{changed:,}, which is {ratio:.2%} of the last publication's live contracts",
         limit="at most {" + limit + ":.0%}",
         explanation=explanation,
         action="Look at the samples: one underlying is a corporate action, all of them a bad "
@@ -115,7 +116,7 @@ RULES: Final[tuple[Rule, ...]] = (
             where is_active and change not in ('listed', 'expired')
             order by change, tradingsymbol, instrument_token
         """,
-        observed="{touched:,} changes touch subscribed contracts",
+        observed="changes of subscribed contracts: {touched:,}",
         limit="none",
         explanation="Programs that stream these since yesterday hold outdated facts about them.",
         action="Restart ingestion and whatever caches lots, ticks or tokens after publishing.",

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from expectations.rules.rule import (
+    Limit,
     Rule,
     Stock,
     after_first_publication,
     on_exchange,
 )
+
+# Larger than any ratio.
+NO_LIMIT: Final = 1_000_000_000
 
 _COMPARED_FACTS = """
     select
@@ -20,9 +24,9 @@ _COMPARED_FACTS = """
         (array_agg(exchange order by ratio desc))[1] as highest,
         max(ratio) as highest_ratio
     from measure_exchanges
-    where rows_before >= {rows_compared_min}
+    where rows_before >= {min_rows} and rows_before > 0
 """
-_COMPARED_COLUMNS = """
+_COMPARED_UNEXPECTED = """
     select
         exchange,
         rows_now,
@@ -30,6 +34,11 @@ _COMPARED_COLUMNS = """
         rows_expired as expired_since,
         round(100 * ratio, 1) || ' %' as remaining
     from measure_exchanges
+    where
+        rows_before >= {min_rows}
+        and rows_before > 0
+        and (ratio < {at_least} or ratio > {at_most})
+    order by ratio, exchange
 """
 
 
@@ -41,30 +50,31 @@ def _index(rule_id: str, title: str, exchange: str, symbol: str, token: int) -> 
         severity="error",
         suite="completeness",
         applies=on_exchange(exchange),
-        facts=f"""
+        parameters={"exchange": exchange, "symbol": symbol, "token": token},
+        facts="""
             select
                 count(*) as evaluated,
                 max(tradingsymbol) filter (where instrument_token = {token}) as found,
                 max(instrument_token) filter (
-                    where exchange = '{exchange}' and tradingsymbol = '{symbol}'
+                    where exchange = {exchange} and tradingsymbol = {symbol}
                 ) as token_of_symbol
-            from {{candidate}}.broker_instruments
+            from {candidate}.broker_instruments
         """,
-        unexpected=f"""
+        unexpected="""
             select
-                {token} as expected_token, '{exchange}:{symbol}' as expected_symbol,
+                {token} as expected_token, {exchange} || ':' || {symbol} as expected_symbol,
                 facts.found as symbol_of_token, facts.token_of_symbol
             from facts
             where not exists (
                 select 1
-                from {{candidate}}.broker_instruments
+                from {candidate}.broker_instruments
                 where
                     instrument_token = {token}
-                    and exchange = '{exchange}'
-                    and tradingsymbol = '{symbol}'
+                    and exchange = {exchange}
+                    and tradingsymbol = {symbol}
             )
         """,
-        observed="token " + str(token) + " is {found}",
+        observed=f"token {token} is " + "{found}",
         limit=f"{exchange}:{symbol} = {token}",
         explanation="Programs stream this index by its number. Without it they have no spot "
         "price, or that of something else.",
@@ -80,7 +90,8 @@ def _future(rule_id: str, exchange: str, name: str) -> Rule:
         severity="error",
         suite="completeness",
         applies=on_exchange(exchange),
-        facts=f"""
+        parameters={"exchange": exchange, "name": name},
+        facts="""
             select
                 (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
                 count(*) filter (where is_live) as live,
@@ -89,17 +100,17 @@ def _future(rule_id: str, exchange: str, name: str) -> Rule:
             from measure_contracts
             where
                 edition = 'candidate'
-                and exchange = '{exchange}'
-                and segment = '{exchange}-FUT'
+                and exchange = {exchange}
+                and segment = {exchange} || '-FUT'
                 and instrument_type = 'FUT'
-                and focus_underlying = '{name}'
+                and focus_underlying = {name}
         """,
-        unexpected=f"""
-            select '{exchange}:{name}' as future, last_expiry, {{as_of}} as as_of_date
+        unexpected="""
+            select {exchange} || ':' || {name} as future, last_expiry, {as_of} as as_of_date
             from facts
             where live = 0
         """,
-        observed="{live} live futures, the nearest expires {nearest}",
+        observed="live futures: {live}, nearest expiry: {nearest}",
         limit="at least 1",
         explanation=f"The dump lacks the {name} future, which never happens on a trading day: "
         "it is cut short, stale or of another kind.",
@@ -126,11 +137,12 @@ RULES: Final[tuple[Rule, ...]] = (
         suite="completeness",
         applies=after_first_publication,
         facts=_COMPARED_FACTS,
-        unexpected=f"""
-            {_COMPARED_COLUMNS}
-            where rows_before >= {{rows_compared_min}} and ratio < {{rows_block_ratio}}
-            order by ratio
-        """,
+        parameters={
+            "min_rows": Limit("rows_compared_min"),
+            "at_least": Limit("rows_block_ratio"),
+            "at_most": NO_LIMIT,
+        },
+        unexpected=_COMPARED_UNEXPECTED,
         observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
         "of {compared} exchanges",
         limit="at least {rows_block_ratio:.0%} (contracts that expired since are not counted)",
@@ -144,20 +156,9 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="warning",
         suite="completeness",
         applies=after_first_publication,
-        facts="""
-            select
-                (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
-                count(*) as compared,
-                (array_agg(exchange order by ratio))[1] as lowest,
-                min(ratio) as ratio
-            from measure_exchanges
-            where rows_before > 0
-        """,
-        unexpected=f"""
-            {_COMPARED_COLUMNS}
-            where rows_before > 0 and ratio < {{rows_warn_ratio}}
-            order by ratio
-        """,
+        facts=_COMPARED_FACTS,
+        parameters={"min_rows": 1, "at_least": Limit("rows_warn_ratio"), "at_most": NO_LIMIT},
+        unexpected=_COMPARED_UNEXPECTED,
         observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
         "of {compared} exchanges",
         limit="at least {rows_warn_ratio:.0%} (contracts that expired since are not counted)",
@@ -171,11 +172,12 @@ RULES: Final[tuple[Rule, ...]] = (
         suite="completeness",
         applies=after_first_publication,
         facts=_COMPARED_FACTS,
-        unexpected=f"""
-            {_COMPARED_COLUMNS}
-            where rows_before >= {{rows_compared_min}} and ratio > {{rows_growth_ratio}}
-            order by ratio desc
-        """,
+        parameters={
+            "min_rows": Limit("rows_compared_min"),
+            "at_least": 0,
+            "at_most": Limit("rows_growth_ratio"),
+        },
+        unexpected=_COMPARED_UNEXPECTED,
         observed="highest is {highest} with {highest_ratio:.1%} of last time",
         limit="at most {rows_growth_ratio:.0%}",
         explanation="The dump may hold rows twice, or the last publication was of a part of it.",
@@ -187,9 +189,7 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="error",
         suite="completeness",
         applies=lambda situation: (
-            None
-            if situation.thresholds.required_exchanges
-            else "the settings require no exchange"
+            None if situation.thresholds.required_exchanges else "the settings require no exchange"
         ),
         stock=Stock(
             "contains",

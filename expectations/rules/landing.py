@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from expectations.rules.rule import Rule, Stock
+from expectations.rules.rule import Limit, Rule, Stock
 
 _REPEATS_FACTS = """
     select
@@ -12,7 +12,7 @@ _REPEATS_FACTS = """
         (
             select count(distinct repeats.repeated_value)
             from measure_repeats as repeats
-            where repeats.repeats = '{kind}' and {which}
+            where repeats.repeats = {kind} and repeats.is_focus = {is_focus}
         ) as repeated
     from measure_relations as relations
     where relations.relation = 'staging.kite_instruments'
@@ -22,21 +22,10 @@ _REPEATS_UNEXPECTED = """
         repeated_value, _line_number as line, instrument_token, tradingsymbol, exchange, segment,
         name
     from measure_repeats
-    where repeats = '{kind}' and {which}
+    where repeats = {kind} and is_focus = {is_focus}
     order by repeated_value, _line_number
 """
 
-
-def _repeats(kind: str, *, is_focus: bool) -> tuple[str, str]:
-    """The facts and the unexpected rows of a rule on repeated tokens or symbols."""
-    values = {"kind": kind, "which": "is_focus" if is_focus else "not is_focus"}
-    return _REPEATS_FACTS.format(**values), _REPEATS_UNEXPECTED.format(**values)
-
-
-_TOKEN_FOCUS, _TOKEN_FOCUS_ROWS = _repeats("token", is_focus=True)
-_TOKEN, _TOKEN_ROWS = _repeats("token", is_focus=False)
-_SYMBOL_FOCUS, _SYMBOL_FOCUS_ROWS = _repeats("symbol", is_focus=True)
-_SYMBOL, _SYMBOL_ROWS = _repeats("symbol", is_focus=False)
 
 _REJECTED_FACTS = """
     select
@@ -48,9 +37,13 @@ _REJECTED_FACTS = """
     cross join measure_relations as rejected
     where landed.relation = 'staging.kite_instruments' and rejected.relation = 'rejected_rows'
 """
-_REJECTED_ROWS = """
+_REJECTED_UNEXPECTED = """
     select line_number as line, column_name, value, reason, tradingsymbol, exchange
     from {candidate}.rejected_rows
+    where
+        (is_focus_underlying or not {only_focus})
+        and (select ratio from facts) > {max_ratio}
+    order by line_number, column_name
 """
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -108,13 +101,9 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="error",
         suite="landing",
         facts=_REJECTED_FACTS,
-        unexpected=f"""
-            select rejected_rows.*
-            from ({_REJECTED_ROWS}) as rejected_rows
-            where (select ratio from facts) > {{rejected_max_ratio}}
-            order by line, column_name
-        """,
-        observed="{rejected:,} of {landed:,} rows rejected ({ratio:.3%})",
+        parameters={"only_focus": False, "max_ratio": Limit("rejected_max_ratio")},
+        unexpected=_REJECTED_UNEXPECTED,
+        observed="rejected rows: {rejected:,} of {landed:,} ({ratio:.3%})",
         limit="at most {rejected_max_ratio:.3%}",
         explanation="So many rows that do not type mean that the broker changed its format, or "
         "the file is damaged: what did type may be wrong as well.",
@@ -126,12 +115,9 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="error",
         suite="landing",
         facts=_REJECTED_FACTS,
-        unexpected=f"""
-            {_REJECTED_ROWS}
-            where is_focus_underlying
-            order by line_number, column_name
-        """,
-        observed="{rejected:,} of {landed:,} rows rejected in all",
+        parameters={"only_focus": True, "max_ratio": 0},
+        unexpected=_REJECTED_UNEXPECTED,
+        observed="rejected rows: {rejected:,} of {landed:,} in all",
         limit="none of a focus underlying",
         explanation="A contract of NIFTY, BANKNIFTY or SENSEX would be missing from what trades.",
         action="Correct the row in a copy of the dump and sync that file, or wait for a new dump.",
@@ -142,8 +128,9 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="warning",
         suite="landing",
         facts=_REJECTED_FACTS,
-        unexpected=f"{_REJECTED_ROWS} order by line_number, column_name",
-        observed="{rejected:,} of {landed:,} rows rejected ({ratio:.3%})",
+        parameters={"only_focus": False, "max_ratio": 0},
+        unexpected=_REJECTED_UNEXPECTED,
+        observed="rejected rows: {rejected:,} of {landed:,} ({ratio:.3%})",
         limit="none",
         explanation="These instruments are not published: nothing can trade or stream them.",
         action="Look whether anyone needs them; they are in rejected_rows with file line.",
@@ -153,9 +140,10 @@ RULES: Final[tuple[Rule, ...]] = (
         title="No token of a focus underlying stands for two rows",
         severity="error",
         suite="landing",
-        facts=_TOKEN_FOCUS,
-        unexpected=_TOKEN_FOCUS_ROWS,
-        observed="{repeated:,} tokens repeated among {evaluated:,} rows",
+        parameters={"kind": "token", "is_focus": True},
+        facts=_REPEATS_FACTS,
+        unexpected=_REPEATS_UNEXPECTED,
+        observed="repeated tokens: {repeated:,} among {evaluated:,} rows",
         limit="none of a focus underlying",
         explanation="Ingestion subscribes by token: one of the two contracts would be streamed "
         "and traded under the other's name.",
@@ -166,9 +154,10 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Each token stands for one row of the dump",
         severity="warning",
         suite="landing",
-        facts=_TOKEN,
-        unexpected=_TOKEN_ROWS,
-        observed="{repeated:,} tokens repeated among {evaluated:,} rows (outside the focus set)",
+        parameters={"kind": "token", "is_focus": False},
+        facts=_REPEATS_FACTS,
+        unexpected=_REPEATS_UNEXPECTED,
+        observed="repeated tokens outside the focus set: {repeated:,} among {evaluated:,} rows",
         limit="none",
         explanation="One row of each token was kept by a stated rule; the others are listed in "
         "repeated_rows and are not published.",
@@ -179,9 +168,10 @@ RULES: Final[tuple[Rule, ...]] = (
         title="No symbol of a focus underlying stands for two tokens",
         severity="error",
         suite="landing",
-        facts=_SYMBOL_FOCUS,
-        unexpected=_SYMBOL_FOCUS_ROWS,
-        observed="{repeated:,} symbols repeated among {evaluated:,} rows",
+        parameters={"kind": "symbol", "is_focus": True},
+        facts=_REPEATS_FACTS,
+        unexpected=_REPEATS_UNEXPECTED,
+        observed="repeated symbols: {repeated:,} among {evaluated:,} rows",
         limit="none of a focus underlying",
         explanation="An order placed by symbol could meet another contract than the one that "
         "is streamed.",
@@ -192,9 +182,10 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Each symbol of an exchange stands for one token",
         severity="warning",
         suite="landing",
-        facts=_SYMBOL,
-        unexpected=_SYMBOL_ROWS,
-        observed="{repeated:,} symbols repeated among {evaluated:,} rows (outside the focus set)",
+        parameters={"kind": "symbol", "is_focus": False},
+        facts=_REPEATS_FACTS,
+        unexpected=_REPEATS_UNEXPECTED,
+        observed="repeated symbols outside the focus set: {repeated:,} among {evaluated:,} rows",
         limit="none",
         explanation="Both tokens are published; a lookup by symbol finds the first.",
         action="Usually nothing: some dumps repeat a few symbols.",

@@ -11,7 +11,7 @@ from typing import Final
 from psycopg import sql
 
 from expectations.audit import AuditRequest
-from expectations.rules.rule import Rule, Situation
+from expectations.rules.rule import Limit, Rule, Situation
 
 # A rule's query gives one row: what was measured, how much is unexpected, and the first of it.
 _RULE: Final = """
@@ -57,20 +57,29 @@ def _literal(value: object) -> sql.Composable:
     return sql.Literal(list(value) if isinstance(value, tuple) else value)
 
 
+def _own(value: object, values: Mapping[str, sql.Composable]) -> sql.Composable:
+    """A rule's own parameter: a limit by its name, an identifier, or a literal."""
+    if isinstance(value, Limit):
+        return values[value.name]
+    return value if isinstance(value, sql.Composable) else _literal(value)
+
+
 def compose(template: str, values: Mapping[str, sql.Composable]) -> str:
     """A query with its placeholders filled in.
 
     The template is one of ours (a constant of a rule), so that it may be taken as SQL.
     """
-    trusted = sql.SQL(template)  # type: ignore[arg-type]  # not a literal, but ours
+    trusted = sql.SQL(template)
     return trusted.format(**values).as_string(None)
 
 
 def rule_query(rule: Rule, values: Mapping[str, sql.Composable]) -> str:
     """The query of a rule."""
+    own = {name: _own(value, values) for name, value in rule.parameters.items()}
+    values = {**values, **own}
     parts = {
-        "facts": sql.SQL(compose(rule.facts, values)),  # type: ignore[arg-type]  # composed
-        "unexpected": sql.SQL(compose(rule.unexpected, values)),  # type: ignore[arg-type]
+        "facts": sql.SQL(compose(rule.facts, values)),
+        "unexpected": sql.SQL(compose(rule.unexpected, values)),
         "samples": values["samples"],
     }
     return compose(_RULE, parts)

@@ -11,14 +11,14 @@ from expectations.audit import Severity
 from expectations.thresholds import Thresholds
 
 SuiteName = Literal["landing", "completeness", "calendar", "values", "change", "consumers"]
-# Each suite with the relation that it is about.
+# Each suite with its batch: what it is about.
 SUITES: Final[dict[SuiteName, str]] = {
-    "landing": "{staging}.kite_instruments",
-    "completeness": "{candidate}.broker_instruments",
-    "calendar": "{candidate}.broker_instruments",
-    "values": "{candidate}.broker_instruments",
-    "change": "{candidate}.instrument_changes",
-    "consumers": "{candidate}.exp_redis__instruments",
+    "landing": "select * from {staging}.kite_instruments",
+    "completeness": "select * from {candidate}.broker_instruments",
+    "calendar": "select * from {candidate}.broker_instruments",
+    "values": "select * from {candidate}.broker_instruments",
+    "change": "select * from {candidate}.instrument_changes",
+    "consumers": "select * from {candidate}.exp_redis__instruments",
 }
 
 
@@ -91,6 +91,13 @@ class Stock:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A field of `Thresholds` by its name, as a parameter of a rule's queries."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One promise about the candidate.
 
@@ -107,6 +114,8 @@ class Rule:
         explanation: what a breach means to a trader.
         action: what an operator can do about it.
         applies: why the rule may have nothing to judge.
+        parameters: what the queries' own placeholders stand for: a `Limit`, an identifier, or
+            a value that goes in as a literal. The shared ones are in `rules.query.placeholders`.
         stock: an expectation that is not a query (then `facts` and `unexpected` are empty).
     """
 
@@ -121,6 +130,7 @@ class Rule:
     facts: str = ""
     unexpected: str = ""
     applies: Applies = always
+    parameters: Mapping[str, object] = field(default_factory=dict)
     stock: Stock | None = None
 
     def limit_text(self, thresholds: Thresholds) -> str:

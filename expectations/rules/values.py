@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from expectations.rules.rule import Rule, after_first_publication
+from psycopg import sql
 
-_INDEX_SEGMENTS = "('INDICES', 'NSE-INDICES')"
+from expectations.rules.rule import Rule, after_first_publication
 
 
 def _positive(rule_id: str, thing: str, column: str, measure: str, explanation: str) -> Rule:
@@ -16,24 +16,26 @@ def _positive(rule_id: str, thing: str, column: str, measure: str, explanation: 
         title=f"Every {thing} is positive, except of indices",
         severity="error",
         suite="values",
-        facts=f"""
+        parameters={"column": sql.Identifier(column), "measure": sql.Identifier(measure)},
+        facts="""
             select
                 coalesce(sum(rows), 0)::bigint as evaluated,
-                coalesce(sum({measure}) filter (where segment not in {_INDEX_SEGMENTS}), 0)::bigint
-                    as wrong
+                coalesce(
+                    sum({measure}) filter (where segment not in ('INDICES', 'NSE-INDICES')), 0
+                )::bigint as wrong
             from measure_contracts
             where edition = 'candidate'
         """,
-        unexpected=f"""
+        unexpected="""
             select instrument_token, tradingsymbol, exchange, segment, {column}
-            from {{candidate}}.broker_instruments
+            from {candidate}.broker_instruments
             where
                 (select wrong from facts) > 0
                 and coalesce({column}, 0) <= 0
-                and segment not in {_INDEX_SEGMENTS}
+                and segment not in ('INDICES', 'NSE-INDICES')
             order by instrument_token
         """,
-        observed="{wrong:,} of {evaluated:,} rows without one",
+        observed="rows without one: {wrong:,} of {evaluated:,}",
         limit="none",
         explanation=explanation,
         action="Compare the rows below with the exchange's list; wait for a corrected dump.",
@@ -81,7 +83,7 @@ RULES: Final[tuple[Rule, ...]] = (
                 )
             order by instrument_token
         """,
-        observed="{wrong:,} of {evaluated:,} rows without their terms",
+        observed="rows without their terms: {wrong:,} of {evaluated:,}",
         limit="none",
         explanation="A contract without strike or expiry cannot be identified, priced or matched.",
         action="Compare the rows below with the exchange's list; wait for a corrected dump.",
