@@ -67,4 +67,5 @@ def _text(value: Any) -> str:
 
 
 def line(key: str, value: Any) -> str:
+    """A member, short enough to show."""
     return f"{key[:40]}: {_text(value)}"
