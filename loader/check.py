@@ -120,7 +120,7 @@ def refuse_other_formats(text: str, feed: Feed) -> None:
         )
 
 
-def check_last_line(line: bytes, fields: int, line_number: int | None = None) -> None:
+def check_last_line(line: bytes, fields: int, line_number: int) -> None:
     """Check a last line that has no newline: it must not be the first half of a row.
 
     Raises:
@@ -133,11 +133,11 @@ def check_last_line(line: bytes, fields: int, line_number: int | None = None) ->
         raise cut_short(seen, fields, line_number)
 
 
-def cut_short(seen: int, fields: int, line_number: int | None) -> DumpRefused:
+def cut_short(seen: int, fields: int, line_number: int) -> DumpRefused:
     """The error for a file that ends in the middle of a row."""
-    where = "its last line" if line_number is None else f"line {line_number}"
     return DumpRefused(
-        f"the dump was cut short: it ends in the middle of {where}, after {count(seen, 'field')}",
+        f"the dump was cut short: it ends in the middle of line {line_number}, after"
+        f" {count(seen, 'field')}",
         expected=f"{fields} fields, or a newline at the end",
     )
 

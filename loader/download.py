@@ -83,8 +83,8 @@ class Download:
             DumpRefused: an answer that is not a dump.
         """
         options = self._options
-        backoff = tenacity.wait_exponential_jitter(
-            initial=options.backoff, max=_MAX_WAIT, jitter=options.backoff
+        backoff = tenacity.wait_exponential(options.backoff, _MAX_WAIT) + tenacity.wait_random(
+            0, options.backoff
         )
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_pass),

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
@@ -96,6 +97,7 @@ def _get(
 ) -> requests.Response:
     """Send from a thread of its own: a server that drips its headers resets every other timeout."""
     answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+    given_up = threading.Event()
     left = max(0.001, ends_at - time.monotonic())
     timeouts = (min(options.connect_timeout, left), min(options.read_timeout, left))
 
@@ -113,11 +115,15 @@ def _get(
             answers.put(error)
         else:
             answers.put(response)
+        if given_up.is_set():
+            _close_unread(answers)
 
     threading.Thread(target=work, name="loader-request", daemon=True).start()
     try:
         answer = answers.get(timeout=left)
     except queue.Empty:
+        given_up.set()
+        _close_unread(answers)
         raise too_slow(options, 0) from None
     if isinstance(answer, requests.RequestException | urllib3.exceptions.HTTPError | OSError):
         # The library's own words hold the URL with its query: they are not passed on.
@@ -125,6 +131,14 @@ def _get(
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def _close_unread(answers: queue.SimpleQueue[requests.Response | Exception]) -> None:
+    """Close an answer that came when nobody waited for it any more."""
+    with suppress(queue.Empty):
+        answer = answers.get_nowait()
+        if isinstance(answer, requests.Response):
+            answer.close()
 
 
 def _target(url: str, response: requests.Response) -> str:

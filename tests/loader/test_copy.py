@@ -96,10 +96,10 @@ def quote(cell: str, *, always: bool) -> str:
     quote_all=st.booleans(),
     end=st.sampled_from(["\n", "\r\n"]),
 )
-def test_rows_come_out_as_they_went_in(  # noqa: FBT001  # hypothesis passes by name
+def test_rows_come_out_as_they_went_in(
     rows: list[list[str]],
     size: int,
-    quote_all: bool,
+    quote_all: bool,  # noqa: FBT001  # hypothesis passes it by name
     end: str,
 ) -> None:
     data = write(rows, quote_all=quote_all, end=end)
