@@ -54,14 +54,14 @@ class Applied:
 def publish_table(
     cursor: Cursor, wanted: Relation, published: Relation, publication_id: int, applied: Applied
 ) -> None:
-    """Plan, apply, log and read back one table of its final shape."""
+    """Plan, log, apply and read back one table of its final shape."""
     difference = plan_table(cursor, wanted, published, position=len(applied.tables))
     applied.tables[published.name] = difference.plan
     if difference.was_empty:
         applied.emptied_by_undo.add(published.name)
     if not difference.plan.is_empty:
-        apply_difference(cursor, difference)
         log_undo(cursor, difference, publication_id)
+        apply_difference(cursor, difference)
     applied.states[published.name] = read_back(cursor, difference)
 
 

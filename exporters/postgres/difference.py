@@ -24,8 +24,7 @@ select
     {key},
     case
         when m.{first} is null then 'added' when c.{first} is null then 'removed' else 'changed'
-    end as change,
-    case when m.{first} is not null then to_jsonb(m) end as before
+    end as change
 from {published} as m
 full outer join {candidate} as c on {same_key}
 where {differs}
@@ -52,18 +51,24 @@ where p.change = 'added'
 
 _LOG = sql.SQL("""
 insert into history.publication_changes (publication_id, table_name, key, change, before)
-select %(publication_id)s, %(table)s, {key}, p.change, p.before from {plan} as p
+select %(publication_id)s, %(table)s, {key}, p.change, to_jsonb(m)
+from {plan} as p
+left join {published} as m on {same_key}
 """)
 
+# A limit each, so that a few index look-ups find the rows.
 _SAMPLES = sql.SQL("""
-select numbered.change, {key}, numbered.before, to_jsonb(c)
+select few.change, {key}, to_jsonb(m), to_jsonb(c)
 from (
-    select p.*, row_number() over (partition by p.change order by {order}) as position
-    from {plan} as p
-) as numbered
-left join {candidate} as c on {same_key}
-where numbered.position <= %(lines)s
-order by numbered.change, numbered.position
+    (select * from {plan} as p where p.change = 'added' order by {order} limit {lines})
+    union all
+    (select * from {plan} as p where p.change = 'changed' order by {order} limit {lines})
+    union all
+    (select * from {plan} as p where p.change = 'removed' order by {order} limit {lines})
+) as few
+left join {published} as m on {published_key}
+left join {candidate} as c on {candidate_key}
+order by few.change, {few_order}
 """)
 
 _READ_BACK = sql.SQL("""
@@ -184,22 +189,33 @@ def apply_difference(cursor: Cursor, difference: TableDifference) -> None:
 
 
 def log_undo(cursor: Cursor, difference: TableDifference, publication_id: int) -> None:
-    """Keep the rows as they were; a table that was empty needs none to become empty again."""
+    """Keep the rows as they are before the difference is applied.
+
+    A table that was empty needs none to become empty again.
+    """
     if difference.plan_table is None or difference.plan.is_empty:
         return
+    published = difference.published
     cursor.execute(
-        _LOG.format(key=key_object(difference.published.key, "p"), plan=difference.plan_table),
-        {"publication_id": publication_id, "table": difference.published.name},
+        _LOG.format(
+            key=key_object(published.key, "p"),
+            plan=difference.plan_table,
+            published=published.identifier,
+            same_key=rows.same_key(published.key, "p", "m"),
+        ),
+        {"publication_id": publication_id, "table": published.name},
     )
 
 
 def read_back(cursor: Cursor, difference: TableDifference) -> TableState:
-    """Compare the whole table with the candidate once more.
+    """Compare the whole table with the candidate once more, unless nothing was written to it.
 
     Raises:
         VerificationError: They differ: a trigger or a rule changed what was written.
     """
     published = difference.published
+    if difference.plan.is_empty:
+        return table_state(cursor, published)
     with settings(cursor, **_TEXT_SETTINGS):
         row = cursor.execute(
             _READ_BACK.format(
@@ -247,13 +263,16 @@ def _counted(
     )
     cursor.execute(
         _SAMPLES.format(
-            key=key_object(published.key, "numbered"),
+            key=key_object(published.key, "few"),
             order=rows.columns(published.key, "p"),
+            few_order=rows.columns(published.key, "few"),
+            lines=sql.Literal(SAMPLE_LINES),
             plan=plan,
+            published=published.identifier,
             candidate=candidate.identifier,
-            same_key=rows.same_key(published.key, "numbered", "c"),
-        ),
-        {"lines": SAMPLE_LINES},
+            published_key=rows.same_key(published.key, "few", "m"),
+            candidate_key=rows.same_key(published.key, "few", "c"),
+        )
     )
     return Plan(
         added=counts.get("added", 0),

@@ -39,8 +39,7 @@ select
         when e.instrument_token is null then 'removed'
         when i.instrument_token is null then 'added'
         else 'changed'
-    end as change,
-    case when i.instrument_token is not null then to_jsonb(i) end as before
+    end as change
 from {instruments} as i
 full outer join {wanted} as e on e.instrument_token = i.instrument_token
 where {differs}
@@ -88,10 +87,16 @@ where {differs}
 """)
 
 _SAMPLES = sql.SQL("""
-select p.change, p.instrument_token, p.before, to_jsonb(p) from (
-    select q.*, row_number() over (partition by q.change order by q.instrument_token) as position
-    from publish_instruments as q
-) as p where p.position <= %s order by p.change, p.position
+select p.change, p.instrument_token, to_jsonb(i), to_jsonb(p)
+from (
+    (select * from publish_instruments where change = 'added' order by 1 limit {lines})
+    union all
+    (select * from publish_instruments where change = 'changed' order by 1 limit {lines})
+    union all
+    (select * from publish_instruments where change = 'removed' order by 1 limit {lines})
+) as p
+left join {instruments} as i on i.instrument_token = p.instrument_token
+order by p.change, p.instrument_token
 """)
 
 
@@ -245,7 +250,8 @@ def _differs(legacy: Legacy, departed: sql.SQL) -> sql.Composed:
 
 def _samples(cursor: Cursor, legacy: Legacy) -> dict[str, tuple[str, ...]]:
     samples: dict[str, tuple[str, ...]] = {}
-    for change, token, before, after in cursor.execute(_SAMPLES, [SAMPLE_LINES]).fetchall():
+    query = _SAMPLES.format(instruments=INSTRUMENTS, lines=sql.Literal(SAMPLE_LINES))
+    for change, token, before, after in cursor.execute(query).fetchall():
         shown = {name: after[name] for name in legacy.columns}
         symbol = (before if change == "removed" else after)["trading_symbol"]
         line = f"{token} {symbol}"[:80]

@@ -6,7 +6,7 @@ from psycopg import sql
 
 from exporters.errors import DestinationRefused
 from exporters.postgres.catalog import Column, Relation
-from exporters.postgres.session import Cursor
+from exporters.postgres.session import Cursor, settings
 
 _CONSTRAINTS = """
 select pg_get_constraintdef(oid) from pg_constraint
@@ -51,7 +51,7 @@ def create_table(cursor: Cursor, candidate: Relation, schema: str) -> None:
 
 
 def create_indexes(cursor: Cursor, candidate: Relation, published: Relation) -> None:
-    """Create the keys and indexes of the candidate on its filled twin, and learn its values."""
+    """Create the keys and indexes of the candidate on its filled twin and analyze it."""
     for (definition,) in cursor.execute(_CONSTRAINTS, [candidate.oid]).fetchall():
         cursor.execute(
             sql.SQL("alter table {} add {}").format(published.identifier, sql.SQL(definition))
@@ -62,7 +62,9 @@ def create_indexes(cursor: Cursor, candidate: Relation, published: Relation) -> 
     }  # fmt: skip
     for (definition,) in cursor.execute(_INDEXES, names).fetchall():
         cursor.execute(sql.SQL(definition))
-    cursor.execute(sql.SQL("analyze {}").format(published.identifier))
+    # A tenth of the usual sample tells the planner enough until autovacuum takes a whole one.
+    with settings(cursor, default_statistics_target="10"):
+        cursor.execute(sql.SQL("analyze {}").format(published.identifier))
 
 
 def carry_comments(cursor: Cursor, candidate: Relation, published: Relation) -> None:
