@@ -50,7 +50,8 @@ class NodeResult:
     """What dbt says of one model, seed or test.
 
     `status` is dbt's own: success, error, skipped for models; pass, fail, warn, error, skipped
-    for tests. `failures` counts rows; `seconds` is the node's own time.
+    for tests. `failures` counts rows; `seconds` is the node's own time; `sql` is a test's query,
+    which returns the rows that should not be.
     """
 
     unique_id: str
@@ -62,6 +63,8 @@ class NodeResult:
     message: str
     seconds: float
     relation: str = ""
+    description: str = ""
+    sql: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,18 +228,28 @@ class _Watcher:
 
 def _node_result(result: Any) -> NodeResult:
     node = result.node
-    seconds = float(result.execution_time or 0.0)
+    kind = str(getattr(node.resource_type, "value", node.resource_type))
+    is_test = kind == "test"
     return NodeResult(
         unique_id=node.unique_id,
         name=node.name,
-        kind=str(getattr(node.resource_type, "value", node.resource_type)),
+        kind=kind,
         status=str(getattr(result.status, "value", result.status)),
         severity=str(getattr(node.config, "severity", "error")).lower(),
         failures=int(result.failures or 0),
         message=_one_paragraph(result.message or ""),
-        seconds=seconds,
-        relation=str(getattr(node, "attached_node", "") or "").rpartition(".")[2],
+        seconds=float(result.execution_time or 0.0),
+        relation=_tested_relation(node),
+        description=" ".join(str(node.description or "").split()),
+        sql=str(getattr(node, "compiled_code", "") or "") if is_test else "",
     )
+
+
+def _tested_relation(node: Any) -> str:
+    """The model that a generic test is attached to, or those that a singular one reads."""
+    attached = getattr(node, "attached_node", None)
+    parents = [attached] if attached else getattr(node.depends_on, "nodes", ())
+    return ", ".join(str(parent).rpartition(".")[2] for parent in parents)
 
 
 def _libpq_options(dsn: str) -> Mapping[str, str]:

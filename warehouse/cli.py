@@ -6,12 +6,15 @@ Heavy parts are imported inside the verbs, so that `warehouse status` answers at
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,11 +22,13 @@ from rich.console import Console
 
 from warehouse.clock import Clock
 from warehouse.display import choose_display
-from warehouse.errors import UsageError, WarehouseError
+from warehouse.errors import UsageError
 from warehouse.settings import DBT_PROJECT, Settings, read_settings
 
 if TYPE_CHECKING:
     from warehouse.pipeline import SyncRequest
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="warehouse",
@@ -303,17 +308,27 @@ def _reported() -> Iterator[None]:
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted. Consumers keep what they have; run it again.\n")
         raise typer.Exit(130) from None
-    except UsageError as error:
-        sys.stderr.write(f"error: {error}\n")
-        raise typer.Exit(error.exit_code) from None
-    except WarehouseError as error:
-        sys.stderr.write(f"error: {error}\n")
-        raise typer.Exit(error.exit_code) from None
     except Exception as error:
-        from warehouse.commands import ERRORS  # noqa: PLC0415  # see the module's docstring
-        from warehouse.exit_codes import exit_code_of  # noqa: PLC0415
+        sys.stderr.write(f"error: {_paragraph(error)}\n")
+        raise typer.Exit(_exit_code(error)) from None
 
-        if not isinstance(error, ERRORS):
-            raise
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
-        raise typer.Exit(exit_code_of(error)) from None
+
+def _paragraph(error: Exception) -> str:
+    from warehouse.exit_codes import is_known  # noqa: PLC0415  # see the module's docstring
+
+    told = " ".join(str(error).split())
+    if is_known(error):
+        return told
+    log.exception("event=unexpected_error")
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {told} "
+        f"This is a defect of the warehouse; consumers keep what they have. The newest file in "
+        f"WAREHOUSE_HOME/logs holds the details."
+    )
+
+
+def _exit_code(error: Exception) -> int:
+    from warehouse.exit_codes import exit_code_of  # noqa: PLC0415  # see the module's docstring
+
+    return exit_code_of(error)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
 from exporters.postgres import rollback_to
-from exporters.errors import ExportError
-from loader.errors import LoaderError
 from warehouse import database, destinations
 from warehouse.build import DbtProject, profile_environment
 from warehouse.clock import Clock
@@ -21,7 +19,6 @@ from warehouse.errors import (
     DestinationsPending,
     ServiceUnavailable,
     UsageError,
-    WarehouseError,
 )
 from warehouse.exit_codes import exit_code_of
 from warehouse.ledger import Run, last_publication, told_to_consumers
@@ -246,13 +243,3 @@ def _logged(settings: Settings, run_id: str) -> Iterator[None]:
         for name in names:
             logging.getLogger(name).removeHandler(handler)
         handler.close()
-
-
-ERRORS: tuple[type[Exception], ...] = (
-    WarehouseError,
-    LoaderError,
-    ExportError,
-    psycopg.OperationalError,
-    OSError,
-)
-Action = Callable[[], None]

@@ -25,35 +25,30 @@ from warehouse.session import Warehouse
 
 log = logging.getLogger(__name__)
 
-PUBLISHED = "marts"
-
-Maker = Callable[[Warehouse, psycopg.Connection, str], Destination]
+Maker = Callable[[Warehouse, psycopg.Connection], Destination]
 
 
-def _redis(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+def _redis(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
     return RedisHashes(
         warehouse.redis_url,
         connection,
         ttl_seconds=warehouse.settings.redis_ttl_seconds,
-        schema=schema,
     )
 
 
-def _dotenv(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+def _dotenv(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
     return DotenvLine(
-        warehouse.settings.env_file, connection, now=warehouse.clock.now, schema=schema
+        warehouse.settings.env_file, connection, now=warehouse.clock.now
     )
 
 
-def _token_lookup(
-    warehouse: Warehouse, connection: psycopg.Connection, schema: str
-) -> Destination:
-    return TokenLookupFile(warehouse.settings.token_lookup_path, connection, schema=schema)
+def _token_lookup(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
+    return TokenLookupFile(warehouse.settings.token_lookup_path, connection)
 
 
-def _focus(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+def _focus(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
     return FocusInstrumentsFile(
-        warehouse.settings.focus_instruments_path, connection, schema=schema
+        warehouse.settings.focus_instruments_path, connection
     )
 
 
@@ -105,11 +100,9 @@ class Export:
         }
 
 
-def plan_all(
-    warehouse: Warehouse, stages: TimedStages, *, schema: str = PUBLISHED
-) -> tuple[Export, ...]:
+def plan_all(warehouse: Warehouse, stages: TimedStages) -> tuple[Export, ...]:
     """What an export would write; nothing is written."""
-    return tuple(_one(warehouse, stages, name, None, schema=schema) for name in NAMES)
+    return tuple(_one(warehouse, stages, name, None) for name in NAMES)
 
 
 def export_all(
@@ -124,24 +117,19 @@ def _one(
     stages: TimedStages,
     name: str,
     publication_id: int | None,
-    *,
-    schema: str = PUBLISHED,
 ) -> Export:
     clock = warehouse.clock
     started_at = clock.now()
     with stages.stage(name, f"exporting to {name}") as stage:
-        done = _attempt(warehouse, name, is_dry_run=publication_id is None, schema=schema)
+        done = _attempt(warehouse, name, is_dry_run=publication_id is None)
         stage.done(done.told)
     if publication_id is not None:
-        plan = done.outcome.plan if done.outcome else None
         record_export(
             warehouse.connection,
             publication_id,
             name,
             status="failed" if done.is_pending else "complete",
-            added=plan.added if plan else None,
-            changed=plan.changed if plan else None,
-            removed=plan.removed if plan else None,
+            plan=done.outcome.plan if done.outcome else None,
             started_at=started_at,
             finished_at=clock.now(),
             error=done.error or None,
@@ -149,11 +137,11 @@ def _one(
     return done
 
 
-def _attempt(warehouse: Warehouse, name: str, *, is_dry_run: bool, schema: str) -> Export:
+def _attempt(warehouse: Warehouse, name: str, *, is_dry_run: bool) -> Export:
     """One destination; only its own trouble is caught: PostgreSQL's ends the run."""
     with warehouse.transaction_connection() as connection:
         try:
-            destination = MAKERS[name](warehouse, connection, schema)
+            destination = MAKERS[name](warehouse, connection)
             return Export(name, export(destination, dry_run=is_dry_run))
         except (ExportError, ServiceUnavailable) as error:
             log.exception("event=export_failed destination=%s", name)

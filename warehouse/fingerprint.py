@@ -1,4 +1,6 @@
-"""What makes two syncs the same: the dump, the day, the filter, the models, the overrides."""
+"""What makes two syncs the same: the dump, the day, the filter, the prices, the models.
+
+Subscription overrides count too; those are compared where they are kept (`exporters.postgres`)."""
 
 from __future__ import annotations
 
@@ -8,8 +10,6 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-
-import psycopg
 
 # Folders of dbt's own making, and what does not change what is built.
 LEFT_OUT = {"target", "logs", "dbt_packages", "tests", "docs"}
@@ -27,18 +27,6 @@ def project_digest(project: Path) -> str:
     return digest.hexdigest()
 
 
-def overrides_digest(connection: psycopg.Connection) -> str:
-    """A digest of the subscription overrides."""
-    row = connection.execute(
-        """
-        select md5(coalesce(string_agg(canonical_id || ':' || is_active, ',' order by canonical_id), ''))
-        from ops.subscription_overrides
-        """
-    ).fetchone()
-    assert row is not None  # noqa: S101  # an aggregate always gives a row
-    return str(row[0])
-
-
 def fingerprint(
     *,
     dump_sha256: str,
@@ -46,7 +34,6 @@ def fingerprint(
     filter_text: str,
     reference_prices: Mapping[str, Decimal],
     project: str,
-    overrides: str,
 ) -> str:
     """The digest under which a publication is found again."""
     facts = {
@@ -55,6 +42,5 @@ def fingerprint(
         "filter": filter_text,
         "reference_prices": {name: str(price) for name, price in sorted(reference_prices.items())},
         "project": project,
-        "overrides": overrides,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

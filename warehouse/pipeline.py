@@ -21,17 +21,18 @@ from exporters.postgres import (
     capture_overrides,
     prune_undo,
     publish,
+    unpublished_overrides,
     verify_published,
 )
-from loader.feeds import FEEDS
-from loader.fetch import Dump, fetch, prune
+from loader.archive import prune
+from loader.fetch import Dump, fetch
 from loader.landing import Load, land
 from warehouse import audit, destinations
 from warehouse.build import BuildReport, DbtProject
 from warehouse.display import TimedStages
 from warehouse.errors import GateRed, ServiceUnavailable
 from warehouse.filters import ALL
-from warehouse.fingerprint import fingerprint, overrides_digest, project_digest
+from warehouse.fingerprint import fingerprint, project_digest
 from warehouse.ledger import (
     BuildParameters,
     LastPublication,
@@ -42,7 +43,7 @@ from warehouse.ledger import (
 )
 from warehouse.session import Warehouse
 from warehouse.settings import DBT_PROJECT
-from warehouse.source import fetch_options, known_validator, source_of
+from warehouse.source import feed_of, fetch_options, known_validator
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,8 @@ class Sync:
         self.run = run
         self.stages = stages
         self.as_of = warehouse.clock.as_of_date()
-        self.feed = FEEDS[FEED]
+        self.feed = feed_of(warehouse.settings)
+        self.started_at = warehouse.clock.now()
 
     def __call__(self) -> SyncResult:
         """Run it.
@@ -122,7 +124,9 @@ class Sync:
             result.before = before
             if self._is_published(connection, before, dump):
                 assert before is not None  # noqa: S101  # it is what was compared with
-                return self._repair(connection, result, before)
+                repaired = self._repair(connection, result, before)
+                if repaired is not None:
+                    return repaired
             worker = stack.enter_context(GateWorker.start())
             project = DbtProject(self.warehouse.dsn, self.warehouse.settings.home / "dbt")
             # Importing and parsing is Python's work, landing is PostgreSQL's: side by side.
@@ -135,7 +139,6 @@ class Sync:
 
     def _capture_overrides(self, connection: psycopg.Connection) -> None:
         changed = capture_overrides(connection, recorded_at=self.warehouse.clock.now())
-        connection.commit()
         if changed:
             self.stages.display.note(
                 f"{changed:,} subscriptions were changed by hand; they are kept as overrides"
@@ -143,54 +146,60 @@ class Sync:
 
     def _fetch(self, connection: psycopg.Connection) -> Dump:
         settings = self.warehouse.settings
-        source = source_of(self.request.source, settings)
         self.run.update(stage="fetch", source=self.request.source, as_of_date=self.as_of)
         with self.stages.stage("fetch", f"getting the {FEED} dump") as stage:
             dump = fetch(
-                source,
+                self.request.source,
                 self.feed,
                 as_of=self.as_of,
                 landing=settings.landing,
-                options=fetch_options(settings),
-                known=known_validator(connection, source),
+                options=fetch_options(settings, self.request.filter_text),
+                known=known_validator(connection, self.feed),
                 on_progress=lambda done, total: stage.advance(done, total, "downloading"),
             )
             stage.done(f"{dump.size / 1e6:.1f} MB from {dump.source}, sha256 {dump.sha256[:12]}")
         self.run.update(source=dump.source)
         return dump
 
-    def _fingerprint(self, connection: psycopg.Connection, dump: Dump) -> str:
-        value = fingerprint(
+    def _fingerprint(self, dump: Dump) -> str:
+        return fingerprint(
             dump_sha256=dump.sha256,
             as_of_date=self.as_of,
             filter_text=",".join(self.request.filter_names),
             reference_prices=self.warehouse.settings.reference_prices,
             project=project_digest(DBT_PROJECT),
-            overrides=overrides_digest(connection),
         )
-        connection.commit()
-        return value
 
     def _is_published(
         self, connection: psycopg.Connection, before: LastPublication | None, dump: Dump
     ) -> bool:
         if before is None or self.request.force or self.request.build_only:
             return False
-        return before.fingerprint == self._fingerprint(connection, dump)
+        return before.fingerprint == self._fingerprint(dump) and not unpublished_overrides(
+            connection
+        )
 
     def _repair(
         self, connection: psycopg.Connection, result: SyncResult, before: LastPublication
-    ) -> SyncResult:
-        """The same dump again: build nothing, verify everything, mend what differs."""
-        self.run.update(stage="verify", publication_id=before.publication_id)
+    ) -> SyncResult | None:
+        """The same dump again: build nothing, verify everything, mend what differs.
+
+        Returns `None` when the published tables themselves were damaged: then the candidate is
+        built again and published by difference.
+        """
+        self.run.update(stage="verify")
         with self.stages.stage("verify", "comparing the published tables") as stage:
             differences = verify_published(
-                connection, repair_legacy=not self.request.dry_run
+                connection,
+                repair_legacy=not self.request.dry_run,
+                now=self.warehouse.clock.now(),
             )
-            connection.commit()
-            stage.done("; ".join(differences) or "published tables are as published")
+            stage.done("as published" if not differences else "differs from what was published")
         for difference in differences:
             self.stages.display.warn(difference)
+        if any(difference.startswith("marts.") for difference in differences):
+            return None
+        self.run.update(publication_id=before.publication_id)
         result.publication_id = before.publication_id
         result.exports = self._export(before.publication_id)
         result.status = "dry_run" if self.request.dry_run else "already_published"
@@ -208,7 +217,7 @@ class Sync:
                 as_of=self.as_of,
                 started_at=self.warehouse.clock.now(),
                 now=self.warehouse.clock.now,
-                on_progress=lambda rows: stage.advance(rows, None, "copying into staging"),
+                on_progress=lambda done, total: stage.advance(done, total, "copying into staging"),
             )
             stage.done(f"{load.rows:,} rows")
         for warning in load.warnings:
@@ -216,9 +225,8 @@ class Sync:
         self.run.update(load_id=load.load_id)
         prune(
             self.warehouse.settings.landing,
-            self.feed,
-            keep_days=self.warehouse.settings.landing_keep_days,
-            today=self.as_of,
+            self.feed.name,
+            self.warehouse.settings.landing_keep_days,
             keep={dump.path},
         )
         with self.stages.stage("parse", "reading the dbt project") as stage:
@@ -296,8 +304,10 @@ class Sync:
         result.publication_id = result.published.publication_id
         result.exports = self._export(result.published.publication_id)
         result.status = "published"
-        audit.write_report(
-            result.audit, self.warehouse, self.run.run_id, publication_id=result.publication_id
+        audit.write_again(
+            result.audit,
+            publication_id=result.publication_id,
+            stage_seconds=self.stages.seconds,
         )
         return result
 
@@ -318,6 +328,7 @@ class Sync:
                 report,
                 audit.AuditOf(
                     run_id=self.run.run_id,
+                    started_at=self.started_at,
                     as_of_date=self.as_of,
                     filter_text=self.request.filter_text,
                     source=dump.source,
@@ -336,7 +347,7 @@ class Sync:
             self.stages.display.warn(line)
         if not outcome.verdict.is_green:
             raise GateRed(
-                f"The gate is red: {outcome.reasons} Nothing was published. "
+                f"The gate is red: {' '.join(outcome.verdict.reasons)} Nothing was published. "
                 f"{told_to_consumers(result.before)}. Read {outcome.summary_html}; then wait for a "
                 f"better dump, or let one rule pass once with --accept RULE=reason."
             )
@@ -358,7 +369,7 @@ class Sync:
             load_id=load_id,
             filter=self.request.filter_text,
             dump_sha256=dump.sha256,
-            fingerprint=self._fingerprint(connection, dump),
+            fingerprint=self._fingerprint(dump),
             published_at=self.warehouse.clock.now(),
             destinations=destinations.NAMES,
             expected_oids=oids,
@@ -394,7 +405,7 @@ class Sync:
             )
             result.published = publish(connection, request, plan_only=True)
             stage.done("planned; nothing was written")
-        result.exports = destinations.plan_all(self.warehouse, self.stages, schema=CANDIDATE)
+        result.exports = destinations.plan_all(self.warehouse, self.stages)
         result.status = "dry_run"
         return result
 
@@ -413,8 +424,20 @@ def facts_of(result: SyncResult) -> dict[str, Any]:
         "filter": result.filter_text,
         "source": result.source,
         "publication_id": result.publication_id,
-        "summary": dict(result.published.summary) if result.published else None,
+        **(_published_facts(result.published) if result.published else {}),
         "verdict": result.audit.verdict.colour if result.audit else None,
         "report": str(result.audit.summary_html) if result.audit else None,
         "destinations": [export.facts() for export in result.exports],
+    }
+
+
+def _published_facts(published: Publication) -> dict[str, Any]:
+    return {
+        "rows_by_exchange": dict(published.rows_by_exchange),
+        "subscriptions": published.subscriptions,
+        "migrations": list(published.migrations),
+        "tables": {
+            name: {"added": plan.added, "changed": plan.changed, "removed": plan.removed}
+            for name, plan in published.tables.items()
+        },
     }

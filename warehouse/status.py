@@ -58,7 +58,7 @@ class Status:
 def read_status(connection: psycopg.Connection, clock: Clock) -> Status:
     """Read the ledger; nothing is changed."""
     publication = last_publication(connection)
-    pending = tuple(pending_exports(connection))
+    pending = tuple(export.destination for export in pending_exports(connection))
     runs = _last_runs(connection)
     expected = clock.expected_as_of_date()
     reasons: list[tuple[int, str]] = []

@@ -44,18 +44,22 @@ def _headline(result: SyncResult) -> str:
 
 def _print_content(console: Console, result: SyncResult) -> None:
     assert result.published is not None  # noqa: S101  # checked by the caller
-    summary = result.published.summary
-    exchanges = summary.get("rows_by_exchange", {})
+    published = result.published
+    exchanges = published.rows_by_exchange
     told = ", ".join(f"{name} {rows:,}" for name, rows in exchanges.items())
     console.print(f"  rows          {sum(exchanges.values()):,}: {told}")
-    console.print(f"  subscriptions {summary.get('subscriptions', 0):,}")
+    console.print(f"  subscriptions {published.subscriptions:,}")
     tables = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     tables.add_column("  table")
-    for name in ("rows", "added", "changed", "removed"):
+    for name in ("added", "changed", "removed"):
         tables.add_column(name, justify="right")
-    for table, counts in summary.get("tables", {}).items():
-        cells = (counts.get(name) for name in ("rows", "added", "changed", "removed"))
-        tables.add_row(f"  {table}", *("" if cell is None else f"{cell:,}" for cell in cells))
+    plans = {f"marts.{name}": plan for name, plan in published.tables.items()}
+    if published.instruments is not None:
+        plans["public.instruments"] = published.instruments
+    for name, plan in plans.items():
+        if not plan.is_empty:
+            cells = (plan.added, plan.changed, plan.removed)
+            tables.add_row(f"  {name}", *(f"{cell:,}" for cell in cells))
     console.print(tables)
 
 

@@ -1,0 +1,178 @@
+"""The gate, within a run: audit, verdict, report, before anything is published."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from pathlib import Path
+
+import psycopg
+
+from expectations.audit import AuditRequest
+from expectations.gate import DbtTestResult, GateWorker, Thresholds, Verdict, decide
+from expectations.changes import read_changes, read_rows
+from expectations.report import ReportContext, write_report
+from warehouse.build import BuildReport, NodeResult
+from warehouse.ledger import LastPublication, told_to_consumers
+from warehouse.session import Warehouse
+from warehouse.settings import Settings
+
+SAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class AuditOf:
+    """What is audited: the facts of one run."""
+
+    run_id: str
+    started_at: datetime
+    as_of_date: date
+    filter_text: str
+    source: str
+    dump_sha256: str
+    before: LastPublication | None
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """An audit that was done, with its report on disk."""
+
+    verdict: Verdict
+    context: ReportContext
+    folder: Path
+
+    @property
+    def summary_html(self) -> Path:
+        """The page for people."""
+        return self.folder / "summary.html"
+
+    @property
+    def accepted(self) -> dict[str, str]:
+        """Rules that an operator let pass, with the reason."""
+        return {result.rule: result.accepted_reason for result in self.verdict.accepted}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each warning."""
+        return tuple(f"{found.rule}: {found.observed}" for found in self.verdict.warnings)
+
+
+def thresholds_of(settings: Settings) -> Thresholds:
+    """The limits of the gate: every setting `GATE_<NAME>` is the threshold of that name."""
+    names = [name for name in Settings.model_fields if name.startswith("gate_")]
+    return Thresholds(**{name.removeprefix("gate_"): getattr(settings, name) for name in names})
+
+
+def run_audit(
+    warehouse: Warehouse,
+    connection: psycopg.Connection,
+    worker: GateWorker,
+    build: BuildReport | None,
+    of: AuditOf,
+) -> Audit:
+    """Audit the candidate and write the report; a red verdict is a result, not an error.
+
+    Raises:
+        GateError: the audit could not be done, or an acceptance names no rule.
+    """
+    folder = warehouse.settings.reports / of.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    results = worker.audit(
+        AuditRequest(
+            dsn=warehouse.dsn,
+            run_id=of.run_id,
+            as_of_date=of.as_of_date,
+            filter=of.filter_text,
+            report_dir=folder,
+            thresholds=thresholds_of(warehouse.settings),
+        )
+    )
+    tests = None if build is None else [_dbt_test(connection, test) for test in build.tests]
+    broken = [] if build is None else [_broken(node) for node in build.broken]
+    connection.commit()
+    verdict = decide(results, None if tests is None else tests + broken, of.accepted)
+    context = _context(warehouse, connection, of)
+    audit = Audit(verdict, context, folder)
+    write_report(verdict, context, folder)
+    return audit
+
+
+def write_again(audit: Audit, *, publication_id: int, stage_seconds: Mapping[str, float]) -> None:
+    """Write the report once more, now that the candidate has become a publication."""
+    context = replace(
+        audit.context, publication_id=publication_id, stage_seconds=dict(stage_seconds)
+    )
+    write_report(audit.verdict, context, audit.folder)
+
+
+def operator_name() -> str:
+    """Who lets a rule pass: the login name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _dbt_test(connection: psycopg.Connection, test: NodeResult) -> DbtTestResult:
+    has_rows = test.status in {"fail", "warn"} and test.failures and test.sql
+    return DbtTestResult(
+        name=test.name,
+        severity="warning" if test.severity == "warn" else "error",
+        status=test.status,  # type: ignore[arg-type]  # dbt's own words
+        failures=test.failures,
+        message=test.message if test.status == "error" else "",
+        relation=test.relation,
+        description=test.description,
+        samples=_samples(connection, test.sql) if has_rows else (),
+    )
+
+
+def _broken(node: NodeResult) -> DbtTestResult:
+    """A model that could not be built is told like a test that could not be run."""
+    return DbtTestResult(
+        name=node.name,
+        severity="error",
+        status="error",
+        message=node.message,
+        relation=node.name,
+        description=f"dbt builds the {node.kind} {node.name}",
+    )
+
+
+def _samples(connection: psycopg.Connection, query: str) -> tuple[Mapping[str, str], ...]:
+    """The first rows that a failing dbt test returned."""
+    try:
+        with connection.transaction():
+            cursor = connection.execute(
+                f"select * from ({query}) as failing limit {SAMPLE_ROWS}"  # type: ignore[arg-type]  # noqa: S608  # dbt compiled it
+            )
+            names = [column.name for column in cursor.description or ()]
+            return tuple(
+                {name: "" if value is None else str(value) for name, value in zip(names, row, strict=True)}
+                for row in cursor.fetchall()
+            )
+    except psycopg.Error:
+        return ()
+
+
+def _context(warehouse: Warehouse, connection: psycopg.Connection, of: AuditOf) -> ReportContext:
+    before = of.before
+    context = ReportContext(
+        run_id=of.run_id,
+        started_at=of.started_at,
+        as_of_date=of.as_of_date,
+        source=of.source,
+        dump_sha256=of.dump_sha256,
+        filter=of.filter_text,
+        rows_now=read_rows(connection, "candidate"),
+        rows_before=dict(before.summary.get("rows_by_exchange", {})) if before else {},
+        changes=read_changes(connection),
+        consumers_see=f"{told_to_consumers(before)}.",
+        stage_seconds=dict(of.stage_seconds),
+    )
+    connection.commit()
+    return context
