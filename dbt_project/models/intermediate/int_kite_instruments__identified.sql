@@ -94,7 +94,7 @@ spelled as (
             and classified.kind = expiries.kind
             and classified.expiry_date = expiries.expiry_date
     -- Each prefix and the strike's text is used twice below: worked out once.
-    offset 0
+    offset 0 -- noqa: AM09
 ),
 
 parsed as (
@@ -127,14 +127,18 @@ parsed as (
                 then 'future'
             when kind = 'future' and tradingsymbol = weekly_prefix || 'FUT'
                 then 'weekly_future'
-            when kind = 'option' and tradingsymbol = monthly_prefix || strike_text || option_type
+            when
+                kind = 'option'
+                and tradingsymbol = monthly_prefix || strike_text || option_type
                 then 'monthly'
-            when kind = 'option' and tradingsymbol = weekly_prefix || strike_text || option_type
+            when
+                kind = 'option'
+                and tradingsymbol = weekly_prefix || strike_text || option_type
                 then 'weekly'
             else 'unparsed'
         end as symbol_form
     from spelled
-    offset 0
+    offset 0 -- noqa: AM09
 ),
 
 final as (

@@ -13,8 +13,8 @@ repeated_tokens as (
     having count(*) > 1
 ),
 
--- The order that decides which row of a repeated token stands. The last key is the line,
--- so there is never a tie.
+-- The order that decides which row of a repeated token stands. The last key is the
+-- line, so there is never a tie.
 ranked_tokens as (
     select
         instruments.line_number,
@@ -22,8 +22,8 @@ ranked_tokens as (
             partition by instruments.instrument_token
             order by
                 coalesce(
-                    instruments.instrument_token
-                    = instruments.exchange_token::bigint * 256 + segments.token_low_byte,
+                    instruments.instrument_token - segments.token_low_byte
+                    = instruments.exchange_token::bigint * 256,
                     false
                 ) desc,
                 instruments.segment = 'NSE-INDICES',

@@ -124,9 +124,9 @@ asked_for as (
 decided as (
     select
         asked_for.line_number,
-        case min(case asked_for.reason when 'filter' then 1 when 'override' then 2 else 3 end)
-            when 1 then 'filter'
-            when 2 then 'override'
+        case
+            when bool_or(asked_for.reason = 'filter') then 'filter'
+            when bool_or(asked_for.reason = 'override') then 'override'
             else 'kept'
         end as origin
     from asked_for
@@ -149,7 +149,8 @@ final as (
         instruments.segment,
         instruments.name,
         decided.origin,
-        row_number() over (order by decided.line_number)::integer as subscription_position
+        row_number() over (order by decided.line_number)::integer
+            as subscription_position
     from decided
     -- one to one
     inner join instruments

@@ -62,7 +62,7 @@ differing as (
         ) as is_same_contract
     from candidate
     -- one to one, or none on either side
-    full join published
+    full join published -- noqa: AL04
         on
             candidate.broker = published.broker
             and candidate.instrument_token = published.instrument_token
@@ -171,6 +171,7 @@ described as (
     -- one row of parameters
     cross join parameters
     -- one pair to each thing that changed in it
+    -- noqa: disable=LT02
     cross join lateral (
         values
         (
@@ -237,6 +238,7 @@ described as (
             {{ plain_number_text('paired.new_tick') }}
         )
     ) as changes (change, is_so, old_value, new_value)
+    -- noqa: enable=LT02
     where changes.is_so
 ),
 

@@ -19,8 +19,9 @@ final as (
         case when instruments.kind = 'option' then instruments.strike end as strike,
         instruments.tick_size_inr,
         instruments.lot_size,
-        case when instruments.kind in ('future', 'option') then instruments.expiry_date end
-            as expiry_date
+        case
+            when instruments.kind in ('future', 'option') then instruments.expiry_date
+        end as expiry_date
     from instruments
     -- one to one, or none
     left join repeated

@@ -39,10 +39,10 @@ final as (
         left(tradingsymbol, 200) as tradingsymbol,
         left(exchange, 200) as exchange,
         left(nullif(btrim(name), ''), 200) as underlying,
-        -- The name may be what is wrong with the row: then its symbol, which begins with
-        -- the underlying and a digit of the year, says whose it is.
-        exists (
-            select 1
+        -- The name may be what is wrong with the row: then its symbol, which begins
+        -- with the underlying and a digit of the year, says whose it is.
+        (
+            select count(*) > 0
             from focus_underlyings
             where
                 focus_underlyings.underlying = btrim(unnested.name)

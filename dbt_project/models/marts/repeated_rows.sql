@@ -18,12 +18,18 @@ final as (
         instruments.segment,
         case repeated.repeats
             when 'token'
-                then 'same token as line ' || repeated.kept_line_number
+                then
+                    'same token as line '
+                    || repeated.kept_line_number
                     || ', which is kept; this row is left out'
             when 'canonical_id'
-                then 'same instrument as line ' || repeated.kept_line_number
+                then
+                    'same instrument as line '
+                    || repeated.kept_line_number
                     || ' under another token; instruments shows that line'
-            else 'same exchange and symbol as line ' || repeated.kept_line_number
+            else
+                'same exchange and symbol as line '
+                || repeated.kept_line_number
                 || ', other terms; both are kept'
         end as reason
     from repeated

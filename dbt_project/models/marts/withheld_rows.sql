@@ -12,16 +12,24 @@ judged as (
         tradingsymbol,
         case
             when strike <> round(strike, 2)
-                then 'strike ' || {{ plain_number_text('strike') }}
+                then
+                    'strike '
+                    || {{ plain_number_text('strike') }}
                     || ' has more than the 2 decimals of numeric(12,2)'
             when strike >= 10000000000
-                then 'strike ' || {{ plain_number_text('strike') }}
+                then
+                    'strike '
+                    || {{ plain_number_text('strike') }}
                     || ' has more than the 10 digits of numeric(12,2)'
             when tick_size_inr <> round(tick_size_inr, 4)
-                then 'tick size ' || {{ plain_number_text('tick_size_inr') }}
+                then
+                    'tick size '
+                    || {{ plain_number_text('tick_size_inr') }}
                     || ' has more than the 4 decimals of numeric(10,4)'
             when tick_size_inr >= 1000000
-                then 'tick size ' || {{ plain_number_text('tick_size_inr') }}
+                then
+                    'tick size '
+                    || {{ plain_number_text('tick_size_inr') }}
                     || ' has more than the 6 digits of numeric(10,4)'
         end as reason
     from broker_instruments

@@ -1,5 +1,5 @@
--- Ingestion that starts from the .env file would stream other tokens than ingestion that
--- starts from the database. Under the filter `all` there must be no line at all.
+-- Ingestion that starts from the .env file would stream other tokens than ingestion
+-- that starts from the database. Under the filter `all` there must be no line at all.
 with parameters as (
     select is_all_stored
     from {{ ref('stg_warehouse__build_parameters') }}
@@ -7,7 +7,8 @@ with parameters as (
 
 subscribed as (
     select
-        string_agg(instrument_token::text, ',' order by subscription_position) as tokens,
+        string_agg(instrument_token::text, ',' order by subscription_position)
+            as tokens,
         count(*) as instruments
     from {{ ref('active_subscriptions') }}
 ),

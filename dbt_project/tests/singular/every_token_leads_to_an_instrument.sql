@@ -1,5 +1,6 @@
--- A token without its canonical instrument cannot be matched across brokers or days, and
--- an instrument without a token cannot be traded: joins of analysts would lose either.
+-- A token without its canonical instrument cannot be matched across brokers or days,
+-- and an instrument without a token cannot be traded: joins of analysts would lose
+-- either.
 with instruments as (
     select canonical_id
     from {{ ref('instruments') }}

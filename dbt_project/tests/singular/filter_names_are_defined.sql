@@ -1,5 +1,5 @@
--- A filter that no row of the seed defines would subscribe to nothing, and ingestion would
--- go quiet without an error.
+-- A filter that no row of the seed defines would subscribe to nothing, and ingestion
+-- would go quiet without an error.
 with parameters as (
     select filter_names
     from {{ ref('stg_warehouse__build_parameters') }}

@@ -1,5 +1,5 @@
--- Scanners watch the focus set only: a missing strike or future near the money is a move
--- that nobody sees. Partial dumps lack whole underlyings, so this warns.
+-- Scanners watch the focus set only: a missing strike or future near the money is a
+-- move that nobody sees. Partial dumps lack whole underlyings, so this warns.
 {{ config(severity='warn') }}
 
 with focus_underlyings as (

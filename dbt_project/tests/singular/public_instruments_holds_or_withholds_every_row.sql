@@ -1,6 +1,6 @@
--- The legacy table has narrower numbers than the dump: a strike that was rounded to fit
--- makes an order at a strike that does not exist, and a row that is neither there nor
--- withheld is an instrument that legacy programs cannot see.
+-- The legacy table has narrower numbers than the dump: a strike that was rounded to
+-- fit makes an order at a strike that does not exist, and a row that is neither there
+-- nor withheld is an instrument that legacy programs cannot see.
 with broker_instruments as (
     select
         instrument_token,

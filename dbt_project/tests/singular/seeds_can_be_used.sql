@@ -1,5 +1,6 @@
 -- The seeds are edited by hand: a blank, a repeat or a wrong word in one would quietly
--- drop an underlying from a trader's subscription or switch off the check of a segment.
+-- drop an underlying from a trader's subscription or switch off the check of a
+-- segment.
 with filters as (
     select
         filter,

@@ -1,5 +1,5 @@
--- A segment that the seed does not know is a market whose tokens nobody checks, or a kind
--- of instrument that is filed wrongly: an index taken for a share, say.
+-- A segment that the seed does not know is a market whose tokens nobody checks, or a
+-- kind of instrument that is filed wrongly: an index taken for a share, say.
 {{ config(severity='warn') }}
 
 with instruments as (

@@ -1,5 +1,6 @@
--- An expired contract, or a token that the dump no longer has, in the subscription makes
--- the WebSocket refuse the whole list or stream another contract that took the token.
+-- An expired contract, or a token that the dump no longer has, in the subscription
+-- makes the WebSocket refuse the whole list or stream another contract that took the
+-- token.
 with active_subscriptions as (
     select
         instrument_token,

@@ -34,5 +34,5 @@ inner join segments
         broker_instruments.exchange = segments.exchange
         and broker_instruments.segment = segments.segment
 where
-    broker_instruments.instrument_token
-    is distinct from broker_instruments.exchange_token::bigint * 256 + segments.token_low_byte
+    broker_instruments.instrument_token - segments.token_low_byte
+    is distinct from broker_instruments.exchange_token::bigint * 256

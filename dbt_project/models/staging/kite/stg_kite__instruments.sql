@@ -2,8 +2,8 @@ with landed as (
     select * from {{ source('staging', 'kite_instruments') }}
 ),
 
--- `offset 0` here and below keeps the planner from copying an expression into every place
--- that uses its value: each trim and each pattern would run two to five times a row.
+-- `offset 0` here and below keeps the planner from copying an expression into every
+-- place that uses its value: each trim and pattern would run two to five times a row.
 trimmed as (
     select
         _load_id,
@@ -20,7 +20,7 @@ trimmed as (
         btrim(tick_size) as tick_size,
         btrim(lot_size) as lot_size
     from landed
-    offset 0
+    offset 0 -- noqa: AM09
 ),
 
 guarded as (
@@ -47,7 +47,7 @@ guarded as (
         {{ has_control_character('tradingsymbol || name || exchange || segment') }}
             as has_control_character
     from trimmed
-    offset 0
+    offset 0 -- noqa: AM09
 ),
 
 judged as (
@@ -125,7 +125,8 @@ final as (
             else to_jsonb(array_remove(array[
                 {{ rejection('instrument_token',
                     whole_number_reason('instrument_token', is_required=true)) }},
-                {{ rejection('exchange_token', whole_number_reason('exchange_token')) }},
+                {{ rejection('exchange_token',
+                    whole_number_reason('exchange_token')) }},
                 {{ rejection('tradingsymbol', text_reason('tradingsymbol', 100)) }},
                 {{ rejection('name', name_reason()) }},
                 {{ rejection('expiry', expiry_reason()) }},
