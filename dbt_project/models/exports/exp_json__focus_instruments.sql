@@ -14,13 +14,13 @@ contracts as (
 types_counted as (
     select
         instrument_type,
-        count(*) as contracts_counted
+        count(*) as counted
     from contracts
     group by instrument_type
 ),
 
 contracts_by_type as (
-    select coalesce(jsonb_object_agg(instrument_type, contracts_counted), '{}') as by_type
+    select coalesce(jsonb_object_agg(instrument_type, counted), '{}') as by_type
     from types_counted
 ),
 
