@@ -8,7 +8,7 @@ from typing import Literal
 Family = Literal["integer", "numeric", "text", "date", "timestamp", "boolean"]
 
 _INTEGER_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
-_TYPE = re.compile(r"(?P<base>[a-z ]+?)(?:\((?P<size>\d+)(?:,(?P<scale>-?\d+))?\))?( .*)?")
+_TYPE = re.compile(r"(?P<base>[a-z ]+)(?:\((?P<size>\d+)(?:,(?P<scale>-?\d+))?\))?( .*)?")
 _FAMILIES: dict[str, Family] = {
     "smallint": "integer", "integer": "integer", "bigint": "integer",
     "numeric": "numeric",

@@ -37,7 +37,7 @@ inner join {wanted} as e on e.instrument_token = i.instrument_token
 -- one to one: a token is one broker instrument
 inner join {brokers} as b on b.broker = {source} and b.instrument_token = i.instrument_token
 left join {active} as s on s.instrument_token = i.instrument_token
-where coalesce(i.is_active, false) <> e.is_active
+where coalesce(i.is_active, false) <> e.is_active and {ours}
 """)
 
 _UNPUBLISHED = """
@@ -97,8 +97,9 @@ def count_unpublished(cursor: Cursor) -> int:
 def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | None) -> int:
     """The same inside a transaction that holds `public.instruments` against writers."""
     instruments = read_instruments(cursor)
-    if instruments is None or instruments.column("is_active") is None:
-        return 0
+    flag = instruments.column("is_active") if instruments else None
+    if instruments is None or flag is None or flag.type != "boolean":
+        return 0  # nothing that a person could have switched
     at = recorded_at or database_time(cursor)
     held = _read(cursor, sql.Identifier("ops", "subscription_overrides"))
     last = cursor.execute(_LAST_FILTER).fetchone()
@@ -107,7 +108,7 @@ def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | No
         ours = {name for name, override in held.items() if override.origin == "adopted"}
     else:
         published = _read(cursor, sql.Identifier("ops", "published_overrides"))
-        changes = _hand_changes(cursor)
+        changes = _hand_changes(cursor, instruments)
         wanted = overrides_after(changes, published, filter_name=last[0], recorded_at=at)
         # One without a filter that was never published was written by another program.
         ours = {name for name, override in held.items() if override.filter is not None}
@@ -158,7 +159,7 @@ def remember_published(cursor: Cursor) -> None:
     )
 
 
-def _hand_changes(cursor: Cursor) -> list[HandChange]:
+def _hand_changes(cursor: Cursor, instruments: Relation) -> list[HandChange]:
     names = [EXP_INSTRUMENTS, BROKER_INSTRUMENTS, ACTIVE_SUBSCRIPTIONS]
     published = read_relations(cursor, PUBLISHED_SCHEMA, names)
     if len(published) < len(names):
@@ -170,6 +171,7 @@ def _hand_changes(cursor: Cursor) -> list[HandChange]:
             brokers=published[BROKER_INSTRUMENTS].identifier,
             active=published[ACTIVE_SUBSCRIPTIONS].identifier,
             source=sql.Literal(OUR_SOURCE),
+            ours=_ours(instruments),
         )
     )
     return [HandChange(*row) for row in cursor.fetchall()]
@@ -187,14 +189,11 @@ def _adopted(
         sql.Identifier("i", name) if instruments.column(name) else sql.SQL("null")
         for name in spelled
     )
-    source = sql.SQL("coalesce(i.source, {0}) = {0}").format(sql.Literal(OUR_SOURCE))
-    if instruments.column("source") is None:
-        source = sql.Composed([sql.SQL("true")])
     cursor.execute(
         sql.SQL(
             "select i.instrument_token, {} from {} as i where i.is_active and {}"
             " and i.instrument_token is not null order by i.instrument_token desc"
-        ).format(values, INSTRUMENTS, source)
+        ).format(values, INSTRUMENTS, _ours(instruments))
     )
     active = {token: dict(zip(spelled, rest, strict=True)) for token, *rest in cursor.fetchall()}
     known = _candidate_ids(cursor, candidate_schema, list(active))
@@ -203,6 +202,13 @@ def _adopted(
         canonical_id = known.get(token) or spelled_canonical_id(**terms)
         adopted[canonical_id] = Override(canonical_id, token, True, "adopted", at)
     return adopted
+
+
+def _ours(instruments: Relation) -> sql.Composable:
+    """Whether a row is of our source: another program's rows tell nothing about our wishes."""
+    if instruments.column("source") is None:
+        return sql.SQL("true")
+    return sql.SQL("coalesce(i.source, {0}) = {0}").format(sql.Literal(OUR_SOURCE))
 
 
 def _candidate_ids(cursor: Cursor, schema: str, tokens: list[int]) -> dict[int, str]:

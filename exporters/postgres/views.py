@@ -42,7 +42,7 @@ with recursive dependent as (
 ),
 
 reading as (
-    select view from dependent where relation = %(table)s and attname = any(%(columns)s)
+    select view from dependent where relation = %(relation)s and attname = any(%(columns)s)
     union
     select d.view from reading as r inner join dependent as d on d.relation = r.view
 )
@@ -115,26 +115,32 @@ def publish_views(
         What was done, a line each.
     """
     wanted = definitions(cursor, candidates[0].schema, candidates) if candidates else {}
-    held = definitions(cursor, schema, list(published.values())) if published else {}
+    kept = dict(published)
+    held = definitions(cursor, schema, list(kept.values())) if kept else {}
+    rights = dict(grants)
+    for view in candidates:
+        if view.name in kept and not _only_grows(kept[view.name], view):
+            ours = list(kept.values())
+            rights |= step_aside(cursor, kept[view.name], view.column_names, ours)
+            rights[view.name] = _drop(cursor, kept[view.name])
+            kept = {name: one for name, one in kept.items() if name not in rights}
     told: list[str] = []
     # In the order of their making, so that a view on a view finds it.
     for view in sorted(candidates, key=lambda view: view.oid):
-        if wanted[view.name] == held.get(view.name):
+        if view.name in kept and wanted[view.name] == held[view.name]:
             continue
         target = sql.Identifier(schema, view.name)
-        with settings(cursor, search_path=_path(schema)):
-            _create(cursor, target, wanted[view.name])
-        for grant in grants.get(view.name, ()):
+        _create(cursor, target, wanted[view.name], schema)
+        for grant in rights.get(view.name, ()):
             _grant(cursor, target, grant)
-        if view.name in held:
+        if view.name in held and wanted[view.name] != held[view.name]:
             told.append(f"{schema}.{view.name}: new definition")
     return told
 
 
 def step_aside(
-    cursor: Cursor, table: Relation, columns: Sequence[str],
-    views: Sequence[Relation],
-) -> dict[str, tuple[Grant, ...]]:  # fmt: skip
+    cursor: Cursor, relation: Relation, columns: Sequence[str], views: Sequence[Relation]
+) -> dict[str, tuple[Grant, ...]]:
     """Drop our own views that read columns about to change their type; `publish_views` follows.
 
     Returns:
@@ -144,12 +150,20 @@ def step_aside(
         DestinationRefused: Somebody else's view is built on one of them.
     """
     parameters = {
-        "table": table.oid, "columns": list(columns), "views": [view.oid for view in views],
-    }  # fmt: skip
+        "relation": relation.oid,
+        "columns": list(columns),
+        "views": [view.oid for view in views],
+    }
     reading = {oid for (oid,) in cursor.execute(_READERS, parameters).fetchall()}
     # Backwards, so that a view goes before the view that it is built on.
     dropped = sorted((view for view in views if view.oid in reading), key=lambda view: -view.oid)
-    return {view.name: _drop(cursor, view.identifier, view.oid) for view in dropped}
+    return {view.name: _drop(cursor, view) for view in dropped}
+
+
+def _only_grows(held: Relation, wanted: Relation) -> bool:
+    """Whether the view keeps its columns and gains some at its end: all that `or replace` can."""
+    shapes = [[(column.name, column.type) for column in one.columns] for one in (held, wanted)]
+    return shapes[1][: len(shapes[0])] == shapes[0]
 
 
 def _path(schema: str) -> str:
@@ -157,36 +171,29 @@ def _path(schema: str) -> str:
     return f"{sql.Identifier(schema).as_string()}, pg_temp"
 
 
-def _create(cursor: Cursor, target: sql.Identifier, definition: str) -> None:
+def _create(cursor: Cursor, target: sql.Identifier, definition: str, schema: str) -> None:
     text = target.as_string()
-    try:
-        with waiting_for(f"a new definition of view {text}", text, cursor):
-            cursor.execute(
-                sql.SQL("create or replace view {} as {}").format(target, sql.SQL(definition))
-            )
-    except errors.InvalidTableDefinition:
-        # Columns gone, renamed or retyped: `or replace` cannot do that.
-        row = cursor.execute("select to_regclass(%s)::oid", [text]).fetchone()
-        oid = int(row[0]) if row else 0
-        grants = _drop(cursor, target, oid)
-        cursor.execute(sql.SQL("create view {} as {}").format(target, sql.SQL(definition)))
-        for grant in grants:
-            _grant(cursor, target, grant)
+    with (
+        settings(cursor, search_path=_path(schema)),
+        waiting_for(f"a new definition of view {text}", text, cursor),
+    ):
+        cursor.execute(
+            sql.SQL("create or replace view {} as {}").format(target, sql.SQL(definition))
+        )
 
 
-def _drop(cursor: Cursor, view: sql.Identifier, oid: int) -> tuple[Grant, ...]:
+def _drop(cursor: Cursor, view: Relation) -> tuple[Grant, ...]:
     """Drop a view of ours, and say who had which right on it."""
     grants = tuple(
         Grant(sql.SQL("public") if grantee == 0 else sql.Identifier(role), privilege, grantable)
-        for grantee, role, privilege, grantable in cursor.execute(_GRANTS, [oid]).fetchall()
+        for grantee, role, privilege, grantable in cursor.execute(_GRANTS, [view.oid]).fetchall()
     )
-    text = view.as_string()
     try:
-        with waiting_for(f"a new shape of view {text}", text, cursor):
-            cursor.execute(sql.SQL("drop view {}").format(view))
+        with waiting_for(f"a new shape of view {view}", view.identifier.as_string(), cursor):
+            cursor.execute(sql.SQL("drop view {}").format(view.identifier))
     except errors.DependentObjectsStillExist as error:
         raise DestinationRefused(
-            f"view {text} changes its columns, and others are built on it: "
+            f"view {view} changes its columns, and others are built on it: "
             f"{' '.join((error.diag.message_detail or '').split())}",
             expected="a view that only gains columns at its end",
             consumers=UNCHANGED,
