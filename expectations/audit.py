@@ -27,7 +27,7 @@ class AuditRequest:
         as_of_date: the trading day of the dump (Asia/Kolkata).
         filter: the subscription filter as typed (`nifty`, `nifty,sensex`, `all`).
         report_dir: the run's report folder; Data Docs go to `data_docs/` in it, and nothing is
-            written anywhere else.
+            written anywhere else. None writes none.
         candidate_schema: what dbt built.
         published_schema: what consumers see; the last publication.
         staging_schema: the dump as text.
@@ -38,7 +38,7 @@ class AuditRequest:
     run_id: str
     as_of_date: date
     filter: str
-    report_dir: Path
+    report_dir: Path | None
     candidate_schema: str = "candidate"
     published_schema: str = "marts"
     staging_schema: str = "staging"
@@ -49,7 +49,7 @@ class AuditRequest:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return values | {
             "as_of_date": self.as_of_date.isoformat(),
-            "report_dir": str(self.report_dir.absolute()),
+            "report_dir": self.report_dir and str(self.report_dir.absolute()),
             "thresholds": asdict(self.thresholds),
         }
 
@@ -64,7 +64,7 @@ class AuditRequest:
             **{
                 **values,
                 "as_of_date": date.fromisoformat(values["as_of_date"]),
-                "report_dir": Path(values["report_dir"]),
+                "report_dir": values["report_dir"] and Path(values["report_dir"]),
                 "thresholds": Thresholds(**limits),
             }
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import select
 import subprocess
 import sys
@@ -21,8 +22,11 @@ from expectations.errors import AuditFailed, WorkerFailed
 from expectations.thresholds import Thresholds
 from expectations.verdict import DbtTestResult, Verdict, check_acceptances, decide
 
+log = logging.getLogger(__name__)
+
 START_SECONDS: Final = 120.0
 AUDIT_SECONDS: Final = 300.0
+DOCS_SECONDS: Final = 30.0
 CLOSE_SECONDS: Final = 5.0
 _LOG_TAIL_BYTES: Final = 4000
 
@@ -39,6 +43,7 @@ class GateWorker:
         self._log = log
         self._pending = b""
         self._is_ready = False
+        self._is_writing_docs = False
         self.import_seconds = 0.0
         self.audit_seconds = 0.0
 
@@ -77,6 +82,9 @@ class GateWorker:
     ) -> tuple[RuleResult, ...]:
         """Audits a candidate; may be called again.
 
+        It returns as soon as there are results; Data Docs are written meanwhile, and `finish`,
+        the next audit and `close` wait for them.
+
         Raises:
             WorkerFailed: the process died, did not answer in time, or cannot be understood.
             AuditFailed: the audit could not begin: no connection, no candidate.
@@ -85,6 +93,7 @@ class GateWorker:
             ready = self._answer(start_seconds, "Great Expectations to be imported")
             self.import_seconds = float(ready.get("seconds", 0.0))
             self._is_ready = True
+        self.finish()
         self._ask({"audit": request.as_json()})
         answer = self._answer(audit_seconds, "the audit's answer")
         if "error" in answer:
@@ -93,10 +102,27 @@ class GateWorker:
                 expected="a database with a landed dump and the candidate built from it",
             )
         self.audit_seconds = float(answer["seconds"])
+        self._is_writing_docs = request.report_dir is not None
         return tuple(RuleResult.from_json(result) for result in answer["results"])
 
+    def finish(self) -> None:
+        """Waits for the Data Docs of the last audit; that they fail is told in the log only.
+
+        Raises:
+            WorkerFailed: the process died, or did not answer in time.
+        """
+        if not self._is_writing_docs:
+            return
+        self._is_writing_docs = False
+        outcome = self._answer(DOCS_SECONDS, "Data Docs to be written").get("data_docs")
+        if isinstance(outcome, str):
+            log.warning("data_docs=%s", outcome)
+
     def close(self) -> None:
-        """Ends the process; safe to call twice."""
+        """Waits for the Data Docs, then ends the process; safe to call twice."""
+        # A worker that is gone cannot finish: what it had to say was said by audit().
+        with contextlib.suppress(WorkerFailed):
+            self.finish()
         if self._process.stdin is not None and not self._process.stdin.closed:
             # It may be dead already, which is what closing is for.
             with contextlib.suppress(BrokenPipeError):

@@ -12,34 +12,47 @@ with editions as (
     select 'published' as edition, exchange, segment, instrument_type, name, expiry_date,
         strike, lot_size, tick_size_inr
     from {published}
+),
+
+counted as (
+    select
+        edition,
+        exchange,
+        segment,
+        instrument_type,
+        -- shares are thousands of names, and none of them is a focus contract
+        case when expiry_date is not null then name end as underlying,
+        expiry_date,
+        count(*) as rows,
+        count(*) filter (where lot_size is null or lot_size <= 0) as rows_without_lot,
+        count(*) filter (where tick_size_inr is null or tick_size_inr <= 0)
+            as rows_without_tick,
+        count(*) filter (where strike <> trunc(strike)) as rows_decimal_strike,
+        count(*) filter (
+            where (instrument_type in ('CE', 'PE') and (strike is null or strike <= 0))
+            or (instrument_type in ('CE', 'PE', 'FUT') and expiry_date is null)
+        ) as rows_without_terms
+    from editions
+    group by edition, exchange, segment, instrument_type, underlying, expiry_date
 )
+
 select
-    editions.edition,
-    editions.exchange,
-    editions.segment,
-    editions.instrument_type,
+    counted.edition,
+    counted.exchange,
+    counted.segment,
+    counted.instrument_type,
     focus.underlying as focus_underlying,
-    editions.expiry_date,
-    coalesce(editions.expiry_date >= {as_of}, true) as is_live,
-    count(*) as rows,
-    count(*) filter (where coalesce(editions.lot_size, 0) <= 0) as rows_without_lot,
-    count(*) filter (where coalesce(editions.tick_size_inr, 0) <= 0) as rows_without_tick,
-    count(*) filter (where editions.strike <> trunc(editions.strike)) as rows_decimal_strike,
-    count(*) filter (
-        where (editions.instrument_type in ('CE', 'PE') and coalesce(editions.strike, 0) <= 0)
-        or (editions.instrument_type in ('CE', 'PE', 'FUT') and editions.expiry_date is null)
-    ) as rows_without_terms
-from editions
+    counted.expiry_date,
+    coalesce(counted.expiry_date >= {as_of}, true) as is_live,
+    counted.rows,
+    counted.rows_without_lot,
+    counted.rows_without_tick,
+    counted.rows_decimal_strike,
+    counted.rows_without_terms
+from counted
 -- many to one: the seed names an underlying once an exchange
 left join {candidate}.focus_underlyings as focus
-    on editions.name = focus.underlying and editions.exchange = focus.exchange
-group by
-    editions.edition,
-    editions.exchange,
-    editions.segment,
-    editions.instrument_type,
-    focus.underlying,
-    editions.expiry_date;
+    on counted.underlying = focus.underlying and counted.exchange = focus.exchange;
 
 create temporary table measure_segments as
 select
@@ -77,8 +90,7 @@ symbols as (
     select exchange, tradingsymbol
     from {staging}.kite_instruments
     group by exchange, tradingsymbol
-    -- the same token twice is told as a repeated token, not again as a repeated symbol
-    having min(instrument_token) <> max(instrument_token)
+    having count(*) > 1
 ),
 
 repeated as (
@@ -94,6 +106,8 @@ repeated as (
     from {staging}.kite_instruments as landed
     inner join symbols
         on landed.exchange = symbols.exchange and landed.tradingsymbol = symbols.tradingsymbol
+    -- the same token twice is told as a repeated token, not again as a repeated symbol
+    where landed.instrument_token not in (select instrument_token from tokens)
 )
 
 select

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import great_expectations as gx
@@ -15,43 +17,52 @@ from expectations.errors import AuditFailed
 from expectations.rules import RULES, Rule, Situation
 from expectations.rules.query import placeholders
 from expectations.suites import (
-    DATA_DOCS,
     build_checkpoint,
     fill_measures,
     open_context,
     open_datasource,
+    write_data_docs,
 )
 
 
-def run_audit(request: AuditRequest) -> tuple[RuleResult, ...]:
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """What an audit found, with the Data Docs still to be written."""
+
+    results: tuple[RuleResult, ...]
+    write_data_docs: Callable[[], None] | None = None
+
+
+def run_audit(request: AuditRequest) -> Audited:
     """Every rule's result, in the order of `RULES`.
 
     Raises:
-        AuditFailed: the database cannot be reached, or the candidate lacks a relation.
+        AuditFailed: the database cannot be reached.
     """
-    situation = look(request)
+    try:
+        situation = look(request)
+    except CandidateIncomplete as error:
+        return Audited(tuple(_told(rule, request, "not_evaluated", str(error)) for rule in RULES))
     values = placeholders(request, situation)
-    not_applicable = {
-        rule.id: reason for rule in RULES if (reason := rule.applies(situation)) is not None
-    }
-    context = open_context(request)
+    reasons = {rule.id: rule.applies(situation) for rule in RULES}
+    asked = [rule for rule in RULES if reasons[rule.id] is None]
+    context = open_context(request.report_dir)
     datasource = open_datasource(context, request)
     try:
         fill_measures(datasource, values)
-        asked = [rule for rule in RULES if rule.id not in not_applicable]
-        checkpoint = build_checkpoint(context, datasource, request, asked, values)
-        outcome = checkpoint.run()
-        context.build_data_docs(site_names=[DATA_DOCS])
+        outcome = build_checkpoint(context, datasource, request, asked, values).run()
     finally:
         datasource.get_execution_engine().engine.dispose()
         datasource.get_engine().dispose()
     found = _by_rule(outcome)
-    return tuple(
-        _not_applicable(rule, request, not_applicable[rule.id])
-        if rule.id in not_applicable
+    results = tuple(
+        _told(rule, request, "not_applicable", reason)
+        if (reason := reasons[rule.id]) is not None
         else _result(rule, request, situation, found.get(rule.id))
         for rule in RULES
     )
+    folder = request.report_dir
+    return Audited(results, partial(write_data_docs, context, folder) if folder else None)
 
 
 # What the rules read; a candidate without one of them was not built by this project's models.
@@ -73,20 +84,22 @@ CANDIDATE_RELATIONS = (
 )
 
 
+class CandidateIncomplete(Exception):  # noqa: N818  # becomes a red answer, not an error
+    """There is no whole candidate to judge: dbt could not build it."""
+
+
 def look(request: AuditRequest) -> Situation:
     """What there is to judge, and whether there is something to compare it with.
 
     Raises:
-        AuditFailed: the database cannot be reached, or the candidate lacks a relation.
+        AuditFailed: the database cannot be reached.
+        CandidateIncomplete: there is no dump, or the candidate lacks a relation.
     """
     try:
         with psycopg.connect(request.dsn) as connection:
             missing = _missing(connection, request)
             if missing:
-                raise AuditFailed(
-                    f"There is no {', '.join(missing)}",
-                    expected="a landed dump and a candidate that dbt has built from it",
-                )
+                raise CandidateIncomplete(f"there is no {', '.join(missing)}")
             return Situation(
                 has_publication=_has_rows(connection, request.published_schema),
                 exchanges=_exchanges(connection, request.candidate_schema),
@@ -136,10 +149,6 @@ def _by_rule(outcome: gx.checkpoint.CheckpointResult) -> dict[str, ExpectationVa
         for suite in outcome.run_results.values()
         for result in suite.results
     }
-
-
-def _not_applicable(rule: Rule, request: AuditRequest, reason: str) -> RuleResult:
-    return _told(rule, request, "not_applicable", reason)
 
 
 def _result(

@@ -8,7 +8,9 @@ nothing is written outside the report folder: stores are in memory, Data Docs ar
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import great_expectations as gx
@@ -38,8 +40,9 @@ from expectations.rules.query import (
 )
 
 DATA_DOCS = "data_docs"
-# A query of the audit takes a fraction of a second; one that does not is stopped.
-STATEMENT_TIMEOUT = "60s"
+# A query of the audit takes a fraction of a second; one that does not is stopped. Grouping a dump
+# in memory instead of on disk, and not compiling such short queries, saves a third of the time.
+SESSION_OPTIONS = "-c statement_timeout=60s -c work_mem=64MB -c jit=off"
 
 
 class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):  # type: ignore[misc]  # untyped
@@ -105,20 +108,11 @@ class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):  # type: igno
 _RULES: dict[str, Rule] = {rule.id: rule for rule in RULES}
 
 
-def open_context(request: AuditRequest) -> EphemeralDataContext:
+def open_context(report_dir: Path | None) -> EphemeralDataContext:
     """A context that lives in memory and writes Data Docs into the report folder only."""
-    site = {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "store_backend": {
-            "class_name": "TupleFilesystemStoreBackend",
-            "base_directory": str(request.report_dir / DATA_DOCS),
-        },
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "show_cta_footer": False},
-    }
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(),
-        data_docs_sites={DATA_DOCS: site},
+        data_docs_sites={DATA_DOCS: _site(report_dir / DATA_DOCS)} if report_dir else {},
         analytics_enabled=False,
         progress_bars=ProgressBarsConfig(globally=False),
     )
@@ -130,6 +124,25 @@ def open_context(request: AuditRequest) -> EphemeralDataContext:
         runtime_environment={"DRIVER": "postgresql+psycopg:///"},
     )
     return context
+
+
+def _site(folder: Path) -> dict[str, Any]:
+    return {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(folder),
+        },
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "show_cta_footer": False},
+    }
+
+
+def write_data_docs(context: EphemeralDataContext, report_dir: Path) -> None:
+    """Writes the pages, without 4 MB of fonts and pictures that would be copied for every run."""
+    context.build_data_docs(site_names=[DATA_DOCS])
+    for folder in ("fonts", "images"):
+        shutil.rmtree(report_dir / DATA_DOCS / "static" / folder, ignore_errors=True)
 
 
 def open_datasource(context: EphemeralDataContext, request: AuditRequest) -> PostgresDatasource:
@@ -147,7 +160,7 @@ def open_datasource(context: EphemeralDataContext, request: AuditRequest) -> Pos
 
 def _connect_arguments(dsn: str) -> dict[str, Any]:
     given = conninfo_to_dict(dsn)
-    options = f"{given.get('options') or ''} -c statement_timeout={STATEMENT_TIMEOUT}"
+    options = f"{given.get('options') or ''} {SESSION_OPTIONS}"
     return given | {"options": options.strip(), "application_name": "warehouse-gate"}
 
 

@@ -5,8 +5,12 @@ serves requests until its standard input ends. One JSON object a line, both ways
 
     out  {"ready": true, "seconds": 2.1}
     in   {"audit": {...AuditRequest.as_json()...}}
-    out  {"results": [{...RuleResult.as_json()...}, ...], "seconds": 1.6}
-    out  {"error": "why the audit could not be done"}           (the worker serves on)
+    out  {"results": [{...RuleResult.as_json()...}, ...], "seconds": 1.1}
+    out  {"data_docs": 0.3}                  seconds, or why they could not be written
+    out  {"error": "why the audit could not be done"}, and the worker serves on
+
+Data Docs come after the answer (and only where a report folder is given), so that publishing need
+not wait for them.
 
 Standard output belongs to the protocol; what libraries print goes to standard error. When
 standard input ends, or the parent is gone, the process exits at once, in the middle of an audit
@@ -23,7 +27,12 @@ import select
 import sys
 import threading
 import time
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from expectations.session import Audited
 
 log = logging.getLogger("expectations.worker")
 
@@ -46,7 +55,7 @@ def main() -> None:
 
     _answer(answers, {"ready": True, "seconds": time.perf_counter() - started})
     while True:
-        _answer(answers, _serve(requests.get(), run_audit))
+        _serve(requests.get(), run_audit, answers)
 
 
 def _guard_stdout() -> IO[str]:
@@ -72,19 +81,34 @@ def _read_requests(requests: queue.Queue[bytes]) -> None:
     os._exit(0)
 
 
-def _serve(line: bytes, run_audit: Any) -> dict[str, Any]:
+def _serve(line: bytes, run_audit: Callable[..., Audited], answers: IO[str]) -> None:
     from expectations.audit import AuditRequest  # noqa: PLC0415  # after standard output is safe
 
     started = time.perf_counter()
     try:
         request = AuditRequest.from_json(json.loads(line)["audit"])
-        results = run_audit(request)
+        audited = run_audit(request)
     except Exception as error:
         log.exception("the audit could not be done")
-        return {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}
+        _answer(answers, {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"})
+        return
     seconds = time.perf_counter() - started
-    log.info("audit run_id=%s rules=%d seconds=%.2f", request.run_id, len(results), seconds)
-    return {"results": [result.as_json() for result in results], "seconds": seconds}
+    log.info("audit run_id=%s rules=%d seconds=%.2f", request.run_id, len(audited.results), seconds)
+    results = [result.as_json() for result in audited.results]
+    _answer(answers, {"results": results, "seconds": seconds})
+    if request.report_dir is not None:
+        _answer(answers, {"data_docs": _write_data_docs(audited)})
+
+
+def _write_data_docs(audited: Audited) -> float | str:
+    started = time.perf_counter()
+    try:
+        if audited.write_data_docs is not None:
+            audited.write_data_docs()
+    except Exception as error:
+        log.exception("Data Docs could not be written")
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return time.perf_counter() - started
 
 
 def _answer(answers: IO[str], answer: dict[str, Any]) -> None:
