@@ -73,7 +73,6 @@ def _run(given: argparse.Namespace) -> str:
     shown = parse_source(source, feed).shown
     with _connect(given.database_url) as connection:
         known = last_validator(connection, feed.name, shown)
-        connection.commit()
         dump = fetch(
             source,
             feed,

@@ -18,6 +18,7 @@ from loader.feeds.feed import Feed
 LINEAGE = ("_load_id", "_line_number")
 MAX_EXTRA_COLUMNS = 100
 MAX_HEADER_BYTES = 1 << 16
+MAX_LINE_BYTES = 1 << 22
 # PostgreSQL cuts longer names off, and keeps these for itself.
 _MAX_NAME_BYTES = 63
 _RESERVED = {*LINEAGE, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
@@ -163,6 +164,13 @@ def empty_dump() -> DumpRefused:
 def no_rows() -> DumpRefused:
     """The error for a dump that is only a header."""
     return DumpRefused("the dump holds a header and no rows", expected="at least one row")
+
+
+def endless_line() -> DumpRefused:
+    """The error for a line that would fill the memory."""
+    return DumpRefused(
+        f"a line of the dump is longer than {MAX_LINE_BYTES:,} bytes", expected="one row a line"
+    )
 
 
 def not_csv(line_number: int, reason: str) -> DumpRefused:

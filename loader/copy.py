@@ -61,8 +61,6 @@ def read_dump(
     if not first:
         raise check.empty_dump()
     header = check.read_header(line, feed)
-    if len(line) > check.MAX_HEADER_BYTES:
-        raise check.not_csv(1, f"it is {len(line)} bytes long")
     rows = _RowReader(len(header.columns), load_id)
     return header, rows.read(_chain(rest, lines), len(line) + len(newline))
 
@@ -76,14 +74,18 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Cut the stream anew so that each piece but the last ends with a newline."""
     held: list[bytes] = []
+    size = 0
     for chunk in chunks:
         end = chunk.rfind(b"\n") + 1
+        size += len(chunk)
+        if size > check.MAX_LINE_BYTES:
+            raise check.endless_line()
         if not end:
             held.append(chunk)
             continue
         yield b"".join((*held, chunk[:end]))
-        held = [chunk[end:]] if end < len(chunk) else []
-    if held:
+        held, size = [chunk[end:]], len(chunk) - end
+    if size:
         yield b"".join(held)
 
 

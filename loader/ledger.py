@@ -22,20 +22,17 @@ def last_validator(connection: psycopg.Connection[Any], feed: str, source: str) 
     Returns:
         The newest landed load's validator, or None where there is none.
     """
-    row = (
-        connection.cursor(row_factory=tuple_row)
-        .execute(
+    with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        row = cursor.execute(
             """
-        select source, landing_path, sha256, etag, last_modified
-        from ops.loads
-        where feed = %s and source = %s and status = 'landed'
-        order by load_id desc
-        limit 1
-        """,
+            select source, landing_path, sha256, etag, last_modified
+            from ops.loads
+            where feed = %s and source = %s and status = 'landed'
+            order by load_id desc
+            limit 1
+            """,
             (feed, source),
-        )
-        .fetchone()
-    )
+        ).fetchone()
     if row is None or not (row[3] or row[4]):
         return None
     shown, path, sha256, etag, last_modified = row

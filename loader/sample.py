@@ -181,7 +181,7 @@ def _newcomer(row: Row) -> Row:
         return row._replace(symbol=f"{start}{strike}{row.kind}", strike=strike)
     if row.kind == "EQ":
         return row._replace(symbol=f"{row.symbol.partition('-')[0]}2", name=f"{row.name} TWO")
-    symbol = f"{row.symbol}X".replace(".", "")
+    symbol = f"{row.symbol}-{row.exchange}"
     return Row(symbol, f"{symbol} LTD", "", "0", "0.01", 1, "EQ", "BSE", "BSE")
 
 
