@@ -114,9 +114,7 @@ class SyncBench:
         """The peak of all processes of a cold sync, against 600 MB."""
         table.note("Memory, all processes of the sync together (servers apart)")
         self.server.fresh("warehouse_bench")
-        done = self.sync(
-            self.folder / "memory", dump, dumps.AS_OF.isoformat(), watch_memory=True
-        )
+        done = self.sync(self.folder / "memory", dump, dumps.AS_OF.isoformat(), watch_memory=True)
         peak = done.peak_bytes / MEGABYTE  # type: ignore[attr-defined]
         table.line("first publication, MB of 600", peak / 600, 1.0, f"{peak:.0f} MB")
 

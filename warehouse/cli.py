@@ -26,7 +26,7 @@ from warehouse.errors import UsageError
 from warehouse.settings import DBT_PROJECT, Settings, read_settings
 
 if TYPE_CHECKING:
-    from warehouse.pipeline import SyncRequest
+    from warehouse.sync_request import SyncRequest
 
 log = logging.getLogger(__name__)
 
@@ -92,22 +92,20 @@ def build(
 
 
 @app.command()
-def gate(as_json: AsJson = False) -> None:
+def gate(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Audit the candidate as it stands; nothing is published."""
     with _reported():
-        from warehouse import audit  # noqa: PLC0415  # see the module's docstring
+        from warehouse import commands  # noqa: PLC0415  # see the module's docstring
+        from warehouse.exit_codes import GATE_RED  # noqa: PLC0415
+        from warehouse.summary import print_audit  # noqa: PLC0415
 
         settings, clock = _settings(None)
-        outcome = audit.audit_alone(settings, clock)
-        document = {"verdict": outcome.verdict.colour, "report": str(outcome.summary_html)}
-        if as_json:
-            _print_json(document)
-        else:
-            console = Console(highlight=False)
-            console.print(outcome.verdict.told)
-            console.print(f"report {outcome.summary_html}", soft_wrap=True)
-        if not outcome.verdict.is_green:
-            raise typer.Exit(4)
+        display = choose_display(as_json=as_json, quiet=quiet)
+        audit = commands.gate(settings, clock, display)
+        document = {"verdict": audit.verdict.colour, "report": str(audit.summary_html)}
+        display.close(document, lambda console: print_audit(console, audit))
+        if not audit.verdict.is_green:
+            raise typer.Exit(GATE_RED)
 
 
 @app.command()
@@ -115,32 +113,32 @@ def export(dry_run: DryRun = False, as_json: AsJson = False, quiet: Quiet = Fals
     """Bring Redis, .env and the JSON files to the last publication."""
     with _reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
-        from warehouse.pipeline import facts_of  # noqa: PLC0415
         from warehouse.summary import print_sync  # noqa: PLC0415
 
         settings, clock = _settings(None)
         display = choose_display(as_json=as_json, quiet=quiet)
         result = commands.export(settings, clock, display, dry_run=dry_run)
-        display.close(facts_of(result), lambda console: print_sync(console, result, {}))
+        display.close(result.facts(), lambda console: print_sync(console, result, {}))
         commands.raise_if_pending(result)
 
 
 @app.command()
 def rollback(
-    to: Annotated[int | None, typer.Option("--to", help="The publication; default the last but one.")] = None,
+    to: Annotated[
+        int | None, typer.Option("--to", help="The publication; default the last but one.")
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Put an earlier publication back in every destination."""
     with _reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
-        from warehouse.pipeline import facts_of  # noqa: PLC0415
         from warehouse.summary import print_sync  # noqa: PLC0415
 
         settings, clock = _settings(None)
         display = choose_display(as_json=as_json, quiet=quiet)
         result = commands.rollback(settings, clock, display, to=to)
-        display.close(facts_of(result), lambda console: print_sync(console, result, {}))
+        display.close(result.facts(), lambda console: print_sync(console, result, {}))
         commands.raise_if_pending(result)
 
 
@@ -164,7 +162,9 @@ def status(as_json: AsJson = False) -> None:
 
 @app.command()
 def report(
-    path_only: Annotated[bool, typer.Option("--path", help="Print the path, open nothing.")] = False,
+    path_only: Annotated[
+        bool, typer.Option("--path", help="Print the path, open nothing.")
+    ] = False,
 ) -> None:
     """Open the last data-quality report, or print its path where there is no browser."""
     with _reported():
@@ -255,8 +255,8 @@ def _request(
     build_only: bool = False,
 ) -> SyncRequest:
     from warehouse.filters import read_filter  # noqa: PLC0415  # see the module's docstring
-    from warehouse.pipeline import SyncRequest  # noqa: PLC0415
     from warehouse.source import check_source  # noqa: PLC0415
+    from warehouse.sync_request import SyncRequest  # noqa: PLC0415
 
     names = read_filter(filter_text, DBT_PROJECT)
     return SyncRequest(
@@ -284,12 +284,11 @@ def _sync(
     settings: Settings, clock: Clock, request: SyncRequest, *, as_json: bool, quiet: bool
 ) -> None:
     from warehouse import commands  # noqa: PLC0415  # see the module's docstring
-    from warehouse.pipeline import facts_of  # noqa: PLC0415
     from warehouse.summary import print_sync  # noqa: PLC0415
 
     display = choose_display(as_json=as_json, quiet=quiet)
     result, stages = commands.sync(settings, clock, request, display)
-    document = {**facts_of(result), "stage_seconds": stages.seconds}
+    document = {**result.facts(), "stage_seconds": stages.seconds}
     display.close(document, lambda console: print_sync(console, result, stages.seconds))
     commands.raise_if_pending(result)
 
@@ -308,7 +307,7 @@ def _reported() -> Iterator[None]:
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted. Consumers keep what they have; run it again.\n")
         raise typer.Exit(130) from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # the outermost place: all of them end here
         sys.stderr.write(f"error: {_paragraph(error)}\n")
         raise typer.Exit(_exit_code(error)) from None
 
@@ -319,7 +318,7 @@ def _paragraph(error: Exception) -> str:
     told = " ".join(str(error).split())
     if is_known(error):
         return told
-    log.exception("event=unexpected_error")
+    log.error("event=unexpected_error", exc_info=error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {told} "

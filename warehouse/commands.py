@@ -10,8 +10,10 @@ from pathlib import Path
 
 import psycopg
 
+from expectations.gate import GateWorker
 from exporters.postgres import rollback_to
 from warehouse import database, destinations
+from warehouse.audit import Audit, AuditOf, Built, run_audit
 from warehouse.build import DbtProject, profile_environment
 from warehouse.clock import Clock
 from warehouse.display import Display, TimedStages
@@ -20,13 +22,15 @@ from warehouse.errors import (
     ServiceUnavailable,
     UsageError,
 )
-from warehouse.exit_codes import exit_code_of
+from warehouse.exit_codes import GATE_RED, PENDING, exit_code_of
 from warehouse.ledger import Run, last_publication, told_to_consumers
-from warehouse.pipeline import Sync, SyncRequest, SyncResult
+from warehouse.pipeline import run_sync
 from warehouse.run_lock import run_lock
 from warehouse.servers import EmbeddedServers
 from warehouse.session import Warehouse, open_warehouse, postgres_url
 from warehouse.settings import Settings
+from warehouse.source import feed_of
+from warehouse.sync_request import SyncContext, SyncRequest, SyncResult
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +46,17 @@ def sync(
     stages = TimedStages(display)
     command = "build" if request.build_only else "sync"
     with _run(settings, clock, stages, command) as (warehouse, run):
-        result = Sync(warehouse, request, run, stages)()
-        _finish(run, result.status, result.exports, stages)
+        context = SyncContext(
+            warehouse=warehouse,
+            request=request,
+            run=run,
+            stages=stages,
+            feed=feed_of(settings),
+            as_of=clock.as_of_date(),
+            started_at=clock.now(),
+        )
+        result = run_sync(context)
+        _finish(run, clock, result, stages)
     return result, stages
 
 
@@ -61,16 +74,12 @@ def export(settings: Settings, clock: Clock, display: Display, *, dry_run: bool)
             result.status = "dry_run"
             result.exports = destinations.plan_all(warehouse, stages)
         else:
-            result.exports = destinations.export_all(
-                warehouse, stages, publication.publication_id
-            )
-        _finish(run, result.status, result.exports, stages)
+            result.exports = destinations.export_all(warehouse, stages, publication.publication_id)
+        _finish(run, clock, result, stages)
     return result
 
 
-def rollback(
-    settings: Settings, clock: Clock, display: Display, *, to: int | None
-) -> SyncResult:
+def rollback(settings: Settings, clock: Clock, display: Display, *, to: int | None) -> SyncResult:
     """Put an earlier publication back everywhere, as a new publication."""
     stages = TimedStages(display)
     with (
@@ -103,8 +112,60 @@ def rollback(
             before,
         )
         result.exports = destinations.export_all(warehouse, stages, published.publication_id)
-        _finish(run, result.status, result.exports, stages)
+        _finish(run, clock, result, stages)
     return result
+
+
+def gate(settings: Settings, clock: Clock, display: Display) -> Audit:
+    """Audit the candidate as it stands, with dbt's tests; nothing is published.
+
+    Raises:
+        UsageError: there is no candidate yet.
+    """
+    stages = TimedStages(display)
+    with (
+        _run(settings, clock, stages, "gate") as (warehouse, run),
+        warehouse.transaction_connection() as connection,
+        GateWorker.start() as worker,
+    ):
+        of = _built_last(connection, run.run_id, clock)
+        run.update(stage="gate", filter=of.filter_text, as_of_date=of.as_of_date)
+        project = DbtProject(warehouse.dsn, settings.home / "dbt")
+        with stages.stage("gate", "auditing the candidate") as stage:
+            audit = run_audit(warehouse, connection, worker, Built(project), of)
+            stage.done(audit.verdict.told)
+        run.update(
+            status="audited",
+            stage="done",
+            verdict=audit.verdict.colour,
+            report_path=str(audit.summary_html),
+            exit_code=0 if audit.verdict.is_green else GATE_RED,
+            finished_at=clock.now(),
+        )
+    return audit
+
+
+def _built_last(connection: psycopg.Connection, run_id: str, clock: Clock) -> AuditOf:
+    row = connection.execute(
+        """
+        select parameters.as_of_date, parameters.filter, loads.source, loads.sha256
+        from ops.build_parameters as parameters
+        inner join ops.loads as loads on parameters.load_id = loads.load_id
+        """
+    ).fetchone()
+    connection.commit()
+    if row is None:
+        raise UsageError("There is no candidate yet: run `warehouse build` first.")
+    as_of_date, filter_text, source, sha256 = row
+    return AuditOf(
+        run_id=run_id,
+        started_at=clock.now(),
+        as_of_date=as_of_date,
+        filter_text=filter_text,
+        source=source,
+        dump_sha256=sha256,
+        before=last_publication(connection),
+    )
 
 
 def docs(settings: Settings, clock: Clock) -> Path:
@@ -166,9 +227,7 @@ def _services(settings: Settings, clock: Clock, stages: TimedStages) -> Iterator
         opened.__exit__(None, None, None)
 
 
-def _record_failure(
-    run: Run, clock: Clock, stages: TimedStages, error: BaseException
-) -> None:
+def _record_failure(run: Run, clock: Clock, stages: TimedStages, error: BaseException) -> None:
     code = exit_code_of(error) if isinstance(error, Exception) else 130
     log.error("event=run_failed run=%s exit_code=%s error=%r", run.run_id, code, str(error))
     try:
@@ -184,20 +243,15 @@ def _record_failure(
         log.warning("event=ledger_unreachable run=%s", run.run_id)
 
 
-def _finish(
-    run: Run,
-    status: str,
-    exports: tuple[destinations.Export, ...],
-    stages: TimedStages,
-) -> None:
-    pending = [export for export in exports if export.is_pending]
+def _finish(run: Run, clock: Clock, result: SyncResult, stages: TimedStages) -> None:
+    pending = result.pending
     run.update(
-        status=status,
+        status=result.status,
         stage="done",
-        exit_code=5 if pending else 0,
+        exit_code=PENDING if pending else 0,
         error="; ".join(f"{export.destination}: {export.error}" for export in pending) or None,
         stage_seconds=dict(stages.seconds),
-        finished_at=Clock().now(),
+        finished_at=clock.now(),
     )
 
 
@@ -207,13 +261,12 @@ def raise_if_pending(result: SyncResult) -> None:
     Raises:
         DestinationsPending: naming them and what to do.
     """
-    pending = [export for export in result.exports if export.is_pending]
-    if pending:
-        told = " ".join(f"{export.destination}: {export.error}" for export in pending)
+    if result.pending:
+        told = " ".join(f"{export.destination}: {export.error}" for export in result.pending)
         raise DestinationsPending(
             f"Publication {result.publication_id} is complete in PostgreSQL, but "
-            f"{len(pending)} of {len(result.exports)} destinations still show the one before. "
-            f"{told} Then run `warehouse export`, or the next sync finishes it."
+            f"{len(result.pending)} of {len(result.exports)} destinations still show the one "
+            f"before. {told} Then run `warehouse export`, or the next sync finishes it."
         )
 
 

@@ -83,9 +83,7 @@ def check_server(connection: psycopg.Connection, dsn: str) -> None:
     """
     version = connection.info.server_version
     if version < OLDEST_POSTGRES:
-        raise UsageError(
-            f"DATABASE_URL is PostgreSQL {version // 10000}; 14 or newer is needed."
-        )
+        raise UsageError(f"DATABASE_URL is PostgreSQL {version // 10000}; 14 or newer is needed.")
     probe = secrets.token_hex(8)
     connection.execute("select set_config('warehouse.probe', %s, false)", (probe,))
     connection.commit()
@@ -102,12 +100,14 @@ def check_server(connection: psycopg.Connection, dsn: str) -> None:
 
 def ensure_schema(connection: psycopg.Connection) -> None:
     """Create what the ledger needs; changes nothing where it is there already."""
-    connection.execute(files("warehouse").joinpath("schema.sql").read_text())  # type: ignore[arg-type]
+    connection.execute(files("warehouse").joinpath("schema.sql").read_bytes())
     connection.commit()
 
 
 def tables_exist(connection: psycopg.Connection, *names: str) -> bool:
     """Whether every schema-qualified name is there."""
-    query = sql.SQL("select bool_and(to_regclass(name) is not null) from unnest(%s) as names (name)")
+    query = sql.SQL(
+        "select bool_and(to_regclass(name) is not null) from unnest(%s) as names (name)"
+    )
     row = connection.execute(query, (list(names),)).fetchone()
     return bool(row and row[0])

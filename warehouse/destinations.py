@@ -7,8 +7,9 @@ next sync or `warehouse export` finishes it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -37,9 +38,7 @@ def _redis(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
 
 
 def _dotenv(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
-    return DotenvLine(
-        warehouse.settings.env_file, connection, now=warehouse.clock.now
-    )
+    return DotenvLine(warehouse.settings.env_file, connection, now=warehouse.clock.now)
 
 
 def _token_lookup(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
@@ -47,9 +46,7 @@ def _token_lookup(warehouse: Warehouse, connection: psycopg.Connection) -> Desti
 
 
 def _focus(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
-    return FocusInstrumentsFile(
-        warehouse.settings.focus_instruments_path, connection
-    )
+    return FocusInstrumentsFile(warehouse.settings.focus_instruments_path, connection)
 
 
 # What a trading program reads first comes first.
@@ -102,39 +99,39 @@ class Export:
 
 def plan_all(warehouse: Warehouse, stages: TimedStages) -> tuple[Export, ...]:
     """What an export would write; nothing is written."""
-    return tuple(_one(warehouse, stages, name, None) for name in NAMES)
+    return tuple(done for done, *_ in _each(warehouse, stages, is_dry_run=True))
 
 
 def export_all(
     warehouse: Warehouse, stages: TimedStages, publication_id: int
 ) -> tuple[Export, ...]:
     """Bring every destination to the publication, and write in the ledger what came of it."""
-    return tuple(_one(warehouse, stages, name, publication_id) for name in NAMES)
-
-
-def _one(
-    warehouse: Warehouse,
-    stages: TimedStages,
-    name: str,
-    publication_id: int | None,
-) -> Export:
-    clock = warehouse.clock
-    started_at = clock.now()
-    with stages.stage(name, f"exporting to {name}") as stage:
-        done = _attempt(warehouse, name, is_dry_run=publication_id is None)
-        stage.done(done.told)
-    if publication_id is not None:
+    exports = []
+    for done, started_at, finished_at in _each(warehouse, stages, is_dry_run=False):
         record_export(
             warehouse.connection,
             publication_id,
-            name,
+            done.destination,
             status="failed" if done.is_pending else "complete",
             plan=done.outcome.plan if done.outcome else None,
             started_at=started_at,
-            finished_at=clock.now(),
+            finished_at=finished_at,
             error=done.error or None,
         )
-    return done
+        exports.append(done)
+    return tuple(exports)
+
+
+def _each(
+    warehouse: Warehouse, stages: TimedStages, *, is_dry_run: bool
+) -> Iterator[tuple[Export, datetime, datetime]]:
+    """One after the other: two that pack bytes in Python at once only wait for each other."""
+    for name in NAMES:
+        started_at = warehouse.clock.now()
+        with stages.stage(name, f"exporting to {name}") as stage:
+            done = _attempt(warehouse, name, is_dry_run=is_dry_run)
+            stage.done(done.told)
+        yield done, started_at, warehouse.clock.now()
 
 
 def _attempt(warehouse: Warehouse, name: str, *, is_dry_run: bool) -> Export:

@@ -6,7 +6,6 @@
     ├── BuildFailed               exit 4   dbt could not build the candidate
     ├── GateRed                   exit 4   the audit refused the candidate
     ├── DestinationsPending       exit 5   published, but a destination is still to be written
-    ├── NotSafeToTrade            exit 3, 4 or 5: what `warehouse status` found
     └── AnotherSyncRunning        exit 6
 
 Errors of `loader`, `expectations` and `exporters` keep their own classes; `exit_codes` maps
@@ -60,10 +59,6 @@ class DestinationsPending(WarehouseError):
     """The publication is complete in PostgreSQL; a destination is still to be written."""
 
     exit_code = 5
-
-
-class NotSafeToTrade(WarehouseError):
-    """`warehouse status` found something that a trader must know before the bell."""
 
 
 class AnotherSyncRunning(WarehouseError):

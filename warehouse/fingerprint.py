@@ -1,6 +1,7 @@
 """What makes two syncs the same: the dump, the day, the filter, the prices, the models.
 
-Subscription overrides count too; those are compared where they are kept (`exporters.postgres`)."""
+Subscription overrides count too; those are compared where they are kept (`exporters.postgres`).
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ create table if not exists ops.sync_runs (
     run_id text primary key,
     command text not null,
     status text not null check (
-        status in ('running', 'published', 'already_published', 'dry_run', 'rolled_back', 'exported', 'failed', 'died')
+        status in ('running', 'published', 'already_published', 'dry_run', 'rolled_back', 'exported', 'audited', 'failed', 'died')
     ),
     stage text not null,
     filter text,

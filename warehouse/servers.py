@@ -167,11 +167,13 @@ class EmbeddedServers:
 
 def _redis_answers(socket: Path) -> bool:
     import redis  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.retry import Retry  # noqa: PLC0415
 
     if not socket.exists():
         return False
     try:
-        with redis.Redis(unix_socket_path=str(socket), retry=None) as client:
+        with redis.Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0)) as client:
             return bool(client.ping())
     except redis.BusyLoadingError:
         return False

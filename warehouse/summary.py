@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from warehouse.audit import Audit
 from warehouse.filters import ALL
-from warehouse.pipeline import SyncResult
 from warehouse.status import Status
+from warehouse.sync_request import SyncResult
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -30,6 +31,15 @@ def print_sync(console: Console, result: SyncResult, seconds: Mapping[str, float
     console.print(f"  next          {_next_step(result)}")
 
 
+def print_audit(console: Console, audit: Audit) -> None:
+    """The verdict, why it is red, and where the report is."""
+    colour = audit.verdict.colour
+    console.print(f"\n[bold {colour}]The gate is {colour}[/] ({escape(audit.verdict.told)}).")
+    for reason in audit.verdict.reasons:
+        console.print(f"  {escape(reason)}", soft_wrap=True)
+    console.print(f"  report {escape(str(audit.summary_html))}", soft_wrap=True)
+
+
 def _headline(result: SyncResult) -> str:
     number = result.publication_id
     as_of = f"as of {result.as_of_date}, filter {escape(result.filter_text)}"
@@ -37,8 +47,7 @@ def _headline(result: SyncResult) -> str:
         return f"[bold green]Already published as {number}[/] ({as_of}); nothing was built."
     if result.status == "dry_run":
         return f"[bold]Dry run[/] ({as_of}): nothing was published or exported."
-    pending = [export for export in result.exports if export.is_pending]
-    colour = "yellow" if pending else "green"
+    colour = "yellow" if result.pending else "green"
     return f"[bold {colour}]Published as {number}[/] ({as_of})."
 
 
@@ -74,7 +83,7 @@ def _print_destinations(console: Console, result: SyncResult) -> None:
 def _next_step(result: SyncResult) -> str:
     if result.status == "dry_run":
         return "run it again without the dry run"
-    if any(export.is_pending for export in result.exports):
+    if result.pending:
         return "mend what is pending, then `warehouse export` (or the next sync) finishes it"
     dotenv = next((e.outcome for e in result.exports if e.destination == "dotenv"), None)
     if dotenv is None or dotenv.plan.is_empty or result.filter_text == ALL:

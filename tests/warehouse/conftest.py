@@ -5,15 +5,14 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+import exporters.schema
+from loader.landing import ensure_schema
 from warehouse import database
 
 
 @pytest.fixture
 def ledger(postgres_dsn: str) -> Iterator[psycopg.Connection]:
     """An autocommit connection to a database that has the ledger."""
-    import exporters.schema
-    from loader.landing import ensure_schema
-
     with psycopg.connect(database.session_dsn(postgres_dsn)) as connection:
         ensure_schema(connection)
         exporters.schema.ensure_schema(connection)

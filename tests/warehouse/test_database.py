@@ -25,7 +25,6 @@ def test_options_of_the_url_are_kept(postgres_dsn: str) -> None:
         assert connection.execute("show statement_timeout").fetchone() == ("12345ms",)
 
 
-
 def test_a_session_that_changes_between_transactions_is_refused(postgres_dsn: str) -> None:
     dsn = database.session_dsn(postgres_dsn)
     with psycopg.connect(dsn) as first, psycopg.connect(dsn) as second:

@@ -26,7 +26,8 @@ from warehouse.ledger import Run
 from warehouse.run_lock import run_lock
 connection = psycopg.connect(database.session_dsn(sys.argv[1]), autocommit=True)
 with run_lock(connection):
-    Run.start(connection, run_id="other", command="sync", started_at=datetime(2026, 8, 17, tzinfo=UTC))
+    now = datetime(2026, 8, 17, tzinfo=UTC)
+    Run.start(connection, run_id="other", command="sync", started_at=now)
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -77,14 +78,14 @@ def test_a_dead_owner_whose_session_lives_on_is_cut_off(
     """A killed process on a server that has not noticed: the session is ended, not waited for."""
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    with psycopg.connect(database.session_dsn(postgres_dsn), autocommit=True) as zombie:
-        with run_lock(zombie):
-            Run.start(zombie, run_id="other", command="sync", started_at=NOW)
-            zombie.execute("update ops.sync_runs set pid = %s", (gone.pid,))
-            with run_lock(ledger):
-                pass
-            with pytest.raises(psycopg.OperationalError):
-                zombie.execute("select 1")
+    dsn = database.session_dsn(postgres_dsn)
+    with psycopg.connect(dsn, autocommit=True) as zombie, run_lock(zombie):
+        Run.start(zombie, run_id="other", command="sync", started_at=NOW)
+        zombie.execute("update ops.sync_runs set pid = %s", (gone.pid,))
+        with run_lock(ledger):
+            pass
+        with pytest.raises(psycopg.OperationalError):
+            zombie.execute("select 1")
 
 
 def test_locks_of_two_databases_of_one_server_are_apart(

@@ -1,0 +1,104 @@
+"""What a sync is asked, what it works with, and what came of it: values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from exporters.postgres import Publication
+from loader.feeds import Feed
+from loader.landing import Load
+from warehouse.audit import Audit
+from warehouse.destinations import Export
+from warehouse.display import TimedStages
+from warehouse.ledger import LastPublication, Run
+from warehouse.session import Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """What one sync is asked to do.
+
+    Attributes:
+        filter_text: the filter, as the ledger shows it.
+        filter_names: its parts, checked.
+        source: `kite`, `sample`, a file or a URL.
+        dry_run: plan everything, publish nothing.
+        force: build even what is published already.
+        accepted: gate rules that may pass once, with an operator's reason.
+        build_only: stop after the build.
+    """
+
+    filter_text: str
+    filter_names: tuple[str, ...]
+    source: str
+    dry_run: bool = False
+    force: bool = False
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    build_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncContext:
+    """What every step of one sync works with."""
+
+    warehouse: Warehouse
+    request: SyncRequest
+    run: Run
+    stages: TimedStages
+    feed: Feed
+    as_of: date
+    started_at: datetime
+
+
+@dataclass(slots=True)
+class SyncResult:
+    """What came of it; `status` is one of those of `ops.sync_runs`."""
+
+    status: str
+    as_of_date: date
+    filter_text: str
+    source: str = ""
+    publication_id: int | None = None
+    published: Publication | None = None
+    audit: Audit | None = None
+    exports: tuple[Export, ...] = ()
+    before: LastPublication | None = None
+    load: Load | None = None
+
+    @property
+    def pending(self) -> tuple[Export, ...]:
+        """Destinations that still show an older publication."""
+        return tuple(export for export in self.exports if export.is_pending)
+
+    def facts(self) -> dict[str, Any]:
+        """The result as plain values, for `--json`."""
+        return {
+            "status": self.status,
+            "as_of_date": self.as_of_date.isoformat(),
+            "filter": self.filter_text,
+            "source": self.source,
+            "publication_id": self.publication_id,
+            "rows_landed": self.load.rows if self.load else None,
+            **(_published_facts(self.published) if self.published else {}),
+            "verdict": self.audit.verdict.colour if self.audit else None,
+            "report": str(self.audit.summary_html) if self.audit else None,
+            "destinations": [export.facts() for export in self.exports],
+        }
+
+
+def _published_facts(published: Publication) -> dict[str, Any]:
+    plans = dict(published.tables)
+    if published.instruments is not None:
+        plans["public.instruments"] = published.instruments
+    return {
+        "rows_by_exchange": dict(published.rows_by_exchange),
+        "subscriptions": published.subscriptions,
+        "migrations": list(published.migrations),
+        "tables": {
+            name: {"added": plan.added, "changed": plan.changed, "removed": plan.removed}
+            for name, plan in plans.items()
+        },
+    }
