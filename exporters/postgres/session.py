@@ -57,7 +57,7 @@ def publishing(connection: Connection, *, lock_timeout_ms: int) -> Iterator[Curs
     with translated_failures(), connection.transaction():
         cursor = connection.cursor(row_factory=tuple_row)
         # Each statement must see what was committed while we waited for a lock.
-        cursor.execute("set transaction isolation level read committed, read write")
+        cursor.execute("set transaction isolation level read committed")
         _set(cursor, _SETTINGS | {"lock_timeout": str(lock_timeout_ms)})
         with waiting_for("another publication", None, cursor):
             cursor.execute(_ONE_AT_A_TIME)

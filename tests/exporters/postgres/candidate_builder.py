@@ -147,7 +147,7 @@ def build(
                 "insert into candidate.rejected_rows values (%s, %s, %s, %s)", list(rejected)
             )
         connection.execute(
-            "insert into candidate.instruments"
+            "insert into candidate.instruments (canonical_id, tradingsymbol, lot_size)"
             " select canonical_id, tradingsymbol, lot_size from candidate.broker_instruments"
         )
         connection.execute(
