@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date
@@ -130,3 +131,13 @@ def cell(value: object) -> str:
         return ""
     text = str(value)
     return text if len(text) <= CELL_CHARACTERS else f"{text[:CELL_CHARACTERS]}..."
+
+
+# Characters that would turn the text around them: a name must not rewrite the line it is in.
+_TURNING: Final = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_HIDDEN: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f{_TURNING}\u2028\u2029\ufeff\ud800-\udfff]")
+
+
+def visible(text: object) -> str:
+    """Text with escapes, as Python spells them, in place of characters that do not show."""
+    return _HIDDEN.sub(lambda found: ascii(found.group())[1:-1], str(text))

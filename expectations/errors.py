@@ -38,15 +38,15 @@ class GateError(Exception):
         return f"{self.seen}; expected {self.expected}. {self.next_step}"
 
 
-class WorkerFailed(GateError):  # noqa: N818  # named for what happened, like KeyError's kin
+class WorkerFailed(GateError):  # named for what happened, like KeyError's kin
     """The audit's process died, hung, or answered what cannot be read (exit 3)."""
 
 
-class AuditFailed(GateError):  # noqa: N818  # named for what happened
+class AuditFailed(GateError):  # named for what happened
     """The audit could not begin or end: PostgreSQL, the candidate or the report folder (exit 3)."""
 
 
-class AcceptanceRefused(GateError):  # noqa: N818  # named for what happened
+class AcceptanceRefused(GateError):  # named for what happened
     """`--accept` names a rule that does not exist, or gives no reason (exit 2)."""
 
     exit_code: ClassVar[int] = 2

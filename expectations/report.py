@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -33,7 +32,7 @@ from typing import Any, Final
 
 import jinja2
 
-from expectations.audit import RuleResult
+from expectations.audit import RuleResult, visible
 from expectations.changes import Change, read_changes, read_rows
 from expectations.chart import exchange_bars
 from expectations.verdict import Verdict
@@ -180,16 +179,6 @@ def _worst_first(results: Iterable[RuleResult]) -> list[RuleResult]:
     return sorted(results, key=lambda each: (each.severity != "error", _ORDER[each.status]))
 
 
-# Characters that would turn the text around them: a name must not rewrite the line it is in.
-_TURNING: Final = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_HIDDEN: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f{_TURNING}\u2028\u2029\ufeff\ud800-\udfff]")
-
-
-def visible(text: object) -> str:
-    """Text with escapes, as Python spells them, in place of characters that do not show."""
-    return _HIDDEN.sub(lambda found: ascii(found.group())[1:-1], str(text))
-
-
 def _replace(path: Path, text: str) -> None:
     """Writes a file whole: a reader sees the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -207,6 +196,5 @@ __all__ = [
     "as_page",
     "read_changes",
     "read_rows",
-    "visible",
     "write_report",
 ]

@@ -84,7 +84,7 @@ CANDIDATE_RELATIONS = (
 )
 
 
-class CandidateIncomplete(Exception):  # noqa: N818  # becomes a red answer, not an error
+class CandidateIncomplete(Exception):  # becomes a red answer, not an error
     """There is no whole candidate to judge: dbt could not build it."""
 
 

@@ -7,6 +7,7 @@ nothing is written outside the report folder: stores are in memory, Data Docs ar
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -22,14 +23,12 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 from great_expectations.datasource.fluent import PostgresDatasource
-from great_expectations.expectations.expectation import Expectation, render_suite_parameter_string
-from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
-from great_expectations.render.renderer.renderer import renderer
+from great_expectations.expectations.expectation import Expectation
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import text
 
-from expectations.audit import AuditRequest
+from expectations.audit import AuditRequest, visible
 from expectations.rules import RULES, SUITES, Rule
 from expectations.rules.query import (
     compose,
@@ -60,25 +59,6 @@ class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):  # type: igno
         # Ours compares relations, so the stock notice about a missing {batch} does not apply.
         return query
 
-    @classmethod
-    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)  # type: ignore[untyped-decorator]
-    @render_suite_parameter_string  # type: ignore[untyped-decorator]
-    def _prescriptive_renderer(
-        cls, configuration: Any = None, **_: Any
-    ) -> list[RenderedStringTemplateContent]:
-        return [
-            RenderedStringTemplateContent(
-                content_block_type="string_template",
-                string_template={
-                    "template": "$title ($rule)",
-                    "params": {
-                        "title": configuration.description,
-                        "rule": configuration.meta["rule"],
-                    },
-                },
-            )
-        ]
-
     def _validate(
         self,
         metrics: Any,
@@ -89,12 +69,13 @@ class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):  # type: igno
         facts = json.loads(row["facts"] or "{}")
         unexpected = int(row["unexpected"])
         evaluated = int(facts.get("evaluated") or 0)
+        rule = _RULES[self.meta["rule"]]
+        observed = rule.observed_text(facts) if evaluated else "nothing to look at"
         return {
             "success": unexpected == 0 and evaluated > 0,
             "result": {
-                "observed_value": _RULES[self.meta["rule"]].observed_text(facts)
-                if evaluated
-                else "nothing to look at",
+                # Data Docs write this into their page as it is: a symbol may be a script.
+                "observed_value": html.escape(visible(observed)),
                 "details": {
                     "facts": facts,
                     "evaluated": evaluated,
@@ -176,7 +157,7 @@ def expectation_of(
 ) -> Expectation:
     """A rule as an expectation, with its id in `meta`."""
     common: dict[str, Any] = {
-        "description": rule.title,
+        "description": f"{rule.title} ({rule.id})",
         "notes": [f"Limit: {rule.limit_text(request.thresholds)}.", rule.explanation, rule.action],
         "severity": "critical" if rule.severity == "error" else "warning",
         "meta": {"rule": rule.id},
