@@ -1,26 +1,28 @@
-r"""From the bytes of a dump to what PostgreSQL's `COPY ... (format text)` takes.
+r"""From the bytes of a dump to what PostgreSQL's `COPY ... (format text, delimiter ',')` takes.
 
-Two ways, one result. Lines with nothing special in them need no CSV parser: their commas are
-counted and become tabs. Everything else (a quote, a backslash, a tab, a lone carriage return, a
-wrong number of commas) goes to `csv.reader`, which is exact and finds the words for what is wrong.
+Three ways, one result. Lines without anything special in them are already what COPY takes and are
+only numbered; fields that are merely quoted lose their quotes first; whatever is left (a comma or a
+newline inside quotes, a backslash, a lone carriage return, commas that do not add up) goes to
+`csv.reader`, which is exact and finds the words for what is wrong, in pieces so small that a few
+such rows do not slow the rest down.
 
-COPY text format: https://www.postgresql.org/docs/current/sql-copy.html (fields are parted by tabs,
-`\\`, `\t`, `\n` and `\r` are escaped; an empty field is an empty string, never a NULL).
+COPY text format: https://www.postgresql.org/docs/current/sql-copy.html (backslash, newline,
+carriage return and the delimiter are escaped; an empty field is an empty string, never a NULL).
 """
 
 from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from loader import check
 from loader.errors import DumpRefused
 from loader.feeds.feed import Feed
 
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-_SPECIAL = (b'"', b"\\", b"\t")
+_ESCAPES = str.maketrans({"\\": "\\\\", ",": "\\,", "\n": "\\n", "\r": "\\r"})
+_SMALL = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,9 @@ class Block:
     """Some rows, ready for COPY.
 
     Attributes:
-        payload: whole lines of COPY's text format.
+        payload: whole lines of COPY's text format, fields parted by commas.
         rows: how many.
-        size: the uncompressed bytes of the dump that they were made of.
+        size: the uncompressed bytes of the dump that were read for them.
     """
 
     payload: bytes
@@ -39,14 +41,18 @@ class Block:
 
 
 def read_dump(
-    chunks: Iterable[bytes], feed: Feed, load_id: int
+    chunks: Iterable[bytes], feed: Feed, load_id: int, *, is_exact: bool = False
 ) -> tuple[check.Header, Iterator[Block]]:
     """Read the header of a dump, and promise its rows.
+
+    Two ragged rows whose commas even out may pass as they are, for COPY to refuse: reading again
+    with `is_exact` then says which line it was.
 
     Args:
         chunks: the uncompressed bytes, cut anywhere.
         feed: whose dump it is.
         load_id: what goes before each row, with the number of the line where the row starts.
+        is_exact: take no short cut.
 
     Returns:
         The header, and the blocks of rows in file order: `_load_id`, `_line_number`, then the
@@ -55,20 +61,14 @@ def read_dump(
     Raises:
         DumpRefused: now for the header, or while the blocks are read.
     """
-    lines = _whole_lines(chunks)
-    first = next(lines, b"")
+    pieces = _whole_lines(chunks)
+    first = next(pieces, b"")
     line, newline, rest = first.partition(b"\n")
     if not first:
         raise check.empty_dump()
     header = check.read_header(line, feed)
-    rows = _RowReader(len(header.columns), load_id)
-    return header, rows.read(_chain(rest, lines), len(line) + len(newline))
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-    yield from rest
+    reader = _RowReader(len(header.columns), load_id, pieces, is_exact=is_exact)
+    return header, reader.read(rest, len(line) + len(newline))
 
 
 def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -92,69 +92,87 @@ def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 class _RowReader:
     """Turns pieces of whole lines into blocks, keeping count of the lines."""
 
-    def __init__(self, width: int, load_id: int) -> None:
+    def __init__(
+        self, width: int, load_id: int, pieces: Iterator[bytes], *, is_exact: bool
+    ) -> None:
         self._width = width
-        self._load_id = load_id
-        self._line = 2  # the number of the next line; the header is line 1
-        self._blank: int | None = None  # the first blank line since the last row
-        self._pieces: Iterator[bytes] = iter(())
-
-    def read(self, pieces: Iterator[bytes], header_size: int) -> Iterator[Block]:
+        self._start = f"{load_id},"
         self._pieces = pieces
+        self._is_exact = is_exact
+        self._waiting: list[str] = []  # texts that were cut smaller, the next one last
+        self._line = 2  # the number of the next line; the header is line 1
+        self._decoded = 2  # the number of the first line that is still bytes
+        self._blank: int | None = None  # the first blank line since the last row
+        self._size = 0  # bytes read since the last block
+
+    def read(self, first: bytes, header_size: int) -> Iterator[Block]:
+        self._size = header_size
+        if first:
+            self._waiting.append(self._decode(first))
         total = 0
-        for piece in pieces:
-            start = self._line
-            text = check.decode(piece, start)
-            lines = self._plain_lines(piece, text)
-            if lines is not None:
-                block = self._fast(lines, len(piece) + header_size)
-            else:
-                block = self._exact(text, len(piece) + header_size)
-            header_size = 0
-            total += block.rows
-            yield block
+        while text := self._next_text():
+            payload, rows = self._plain(text) or ("", 0)
+            if not rows and self._cut(text):
+                continue
+            if not rows:
+                payload, rows = self._exact(text)
+            total += rows
+            yield Block(payload.encode(), rows, self._size)
+            self._size = 0
         if not total:
             raise check.no_rows()
 
-    def _plain_lines(self, piece: bytes, text: str) -> list[str] | None:
-        """The lines, if cutting them at their commas is all that they need."""
-        if any(special in piece for special in _SPECIAL):
+    def _next_text(self) -> str:
+        if self._waiting:
+            return self._waiting.pop()
+        return self._decode(next(self._pieces, b""))
+
+    def _decode(self, piece: bytes) -> str:
+        text = check.decode(piece, self._decoded)
+        self._decoded += text.count("\n")
+        self._size += len(piece)
+        return text
+
+    def _cut(self, text: str) -> bool:
+        """Put the two halves of a text back, to find out which of them is plain."""
+        middle = text.find("\n", len(text) // 2) + 1
+        if self._is_exact or len(text) <= _SMALL or middle in {0, len(text)}:
+            return False
+        self._waiting += [text[middle:], text[:middle]]
+        return True
+
+    def _plain(self, text: str) -> tuple[str, int] | None:
+        """The lines numbered, if that (and taking quotes off) is all that they need."""
+        if self._is_exact or self._blank is not None or "\\" in text:
             return None
-        if b"\r" in piece:
+        if "\r" in text:
             text = text.replace("\r\n", "\n")
-            if "\r" in text:
-                return None
-        lines = text.split("\n")
-        if not lines[-1]:
-            lines.pop()
-        commas = self._width - 1
-        if self._blank is not None or any(line.count(",") != commas for line in lines):
+        bare = _unquoted(text) if '"' in text else text
+        if bare is None or "\r" in bare:
             return None
-        # With one column a blank line has the right number of commas.
-        return lines if commas else None
+        bare = bare.removesuffix("\n")
+        rows = bare.count("\n") + 1
+        if bare.count(",") != (self._width - 1) * rows:
+            return None
+        first, self._line = self._line, self._line + rows
+        start = f"{self._start}%d,"
+        template = start + bare.replace("%", "%%").replace("\n", f"\n{start}") + "\n"
+        return template % tuple(range(first, first + rows)), rows
 
-    def _fast(self, lines: list[str], size: int) -> Block:
-        start, self._line = self._line, self._line + len(lines)
-        prefix = f"{self._load_id},"
-        numbered = [f"{prefix}{number},{line}" for number, line in enumerate(lines, start)]
-        numbered.append("")
-        return Block("\n".join(numbered).replace(",", "\t").encode(), len(lines), size)
-
-    def _exact(self, text: str, size: int) -> Block:
-        supply = _Lines(text, self._pieces, self._line)
+    def _exact(self, text: str) -> tuple[str, int]:
+        supply = _Lines(text, self._next_text, self._line)
         reader = csv.reader(supply, strict=True)
         rows: list[str] = []
         while supply:
-            start = self._line
+            line = self._line
             try:
                 fields = next(reader)
             except csv.Error as error:
-                raise _refusal(error, start) from None
+                raise _refusal(error, line) from None
             self._line = supply.next_line
-            if self._is_row(fields, start, supply):
-                cells = "\t".join([field.translate(_ESCAPES) for field in fields])
-                rows.append(f"{self._load_id}\t{start}\t{cells}\n")
-        return Block("".join(rows).encode(), len(rows), size + supply.pulled)
+            if self._is_row(fields, line, supply):
+                rows.append(f"{self._start}{line},{_escaped(fields)}\n")
+        return "".join(rows), len(rows)
 
     def _is_row(self, fields: list[str], line: int, supply: _Lines) -> bool:
         """Whether this is a row; False for a blank line, which only the end may have."""
@@ -170,6 +188,26 @@ class _RowReader:
         return True
 
 
+def _unquoted(text: str) -> str | None:
+    """The text without its quotes, if each pair of them just encloses a whole plain field."""
+    parts = text.split('"')
+    outside, inside = parts[0::2], "".join(parts[1::2])
+    pairs = len(parts) // 2
+    if len(parts) % 2 == 0 or "," in inside or "\n" in inside:
+        return None
+    # One quote for each pair, which must stand between the ends of a field.
+    places = "\n" + '"'.join(outside) + "\n"
+    opened = places.count(',"') + places.count('\n"')
+    closed = places.count('",') + places.count('"\n')
+    return "".join(parts) if opened == closed == pairs else None
+
+
+def _escaped(fields: list[str]) -> str:
+    cells = ",".join(fields)
+    is_plain = cells.count(",") == len(fields) - 1 and not any(c in cells for c in "\\\n\r")
+    return cells if is_plain else ",".join([field.translate(_ESCAPES) for field in fields])
+
+
 def _refusal(error: csv.Error, line: int) -> DumpRefused:
     if "unexpected end" in str(error):
         return check.not_csv(line, "a quoted field is still open where the dump ends")
@@ -179,17 +217,16 @@ def _refusal(error: csv.Error, line: int) -> DumpRefused:
 
 
 class _Lines:
-    """The lines of a piece for `csv.reader`, going on into the next pieces inside a quoted field.
+    """The lines of a text for `csv.reader`, going on into the next text inside a quoted field.
 
-    True while the current piece has lines left, that is, while there is a row to read.
+    True while the current text has lines left, that is, while there is a row to read.
     """
 
-    def __init__(self, text: str, pieces: Iterator[bytes], first_line: int) -> None:
+    def __init__(self, text: str, more: Callable[[], str], first_line: int) -> None:
         self._left = deque(_split(text))
-        self._pieces = pieces
-        self.next_line = first_line
-        self.pulled = 0
+        self._more = more
         self._last = ""
+        self.next_line = first_line
 
     def __bool__(self) -> bool:
         return bool(self._left)
@@ -199,9 +236,7 @@ class _Lines:
 
     def __next__(self) -> str:
         if not self._left:
-            piece = next(self._pieces, b"")
-            self.pulled += len(piece)
-            self._left.extend(_split(check.decode(piece, self.next_line)))
+            self._left.extend(_split(self._more()))
         if not self._left:
             raise StopIteration
         self.next_line += 1

@@ -45,21 +45,21 @@ class LoaderError(Exception):
         return f"{self.seen}; expected {self.expected}. {self.next_step}"
 
 
-class SourceNotFound(LoaderError):  # noqa: N818  # named for what happened, like KeyError's kin
+class SourceNotFound(LoaderError):  # named for what happened, like KeyError's kin
     """The source names no file, feed or kind of place that the loader can read (exit 2)."""
 
     exit_code: ClassVar[int] = 2
 
 
-class DumpRefused(LoaderError):  # noqa: N818  # named for what happened
+class DumpRefused(LoaderError):  # named for what happened
     """The dump is not one that may be landed: damaged, cut short or of another shape (exit 1)."""
 
     exit_code: ClassVar[int] = 1
 
 
-class BrokerUnavailable(LoaderError):  # noqa: N818  # named for what happened
+class BrokerUnavailable(LoaderError):  # named for what happened
     """The broker did not give a dump: unreachable, too slow, 5xx, or an HTML page (exit 3)."""
 
 
-class LandingFailed(LoaderError):  # noqa: N818  # named for what happened
+class LandingFailed(LoaderError):  # named for what happened
     """PostgreSQL or the disk failed while the dump was stored or landed (exit 3)."""

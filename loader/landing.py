@@ -88,7 +88,7 @@ def land(
             load = _replace_table(connection, dump, feed, load_id, on_progress)
             _finish(connection, load_id, "landed", now(), rows=load.rows)
     except BaseException as error:
-        known = _as_loader_error(error, feed, dump.source)
+        known = _as_loader_error(error, dump, feed)
         status = "refused" if isinstance(known, DumpRefused) else "failed"
         if load_id is not None:
             text = str(known) if known else f"the landing was ended by {type(error).__name__}"
@@ -100,9 +100,11 @@ def land(
     return load
 
 
-def _as_loader_error(error: BaseException, feed: Feed, source: str) -> LoaderError | None:
+def _as_loader_error(error: BaseException, dump: Dump, feed: Feed) -> LoaderError | None:
+    if isinstance(error, psycopg.errors.BadCopyFileFormat):
+        error = _ragged_row(dump, feed) or error
     if isinstance(error, DumpRefused):
-        return error.about(source)
+        return error.about(dump.source)
     if isinstance(error, LoaderError):
         return error
     if isinstance(error, psycopg.errors.LockNotAvailable):
@@ -120,6 +122,17 @@ def _as_loader_error(error: BaseException, feed: Feed, source: str) -> LoaderErr
         return LandingFailed(
             f"the archived dump could not be read: {error}", expected="the file that was fetched"
         )
+    return None
+
+
+def _ragged_row(dump: Dump, feed: Feed) -> LoaderError | None:
+    """Find the line that COPY stumbled over: ragged rows whose commas even out get that far."""
+    try:
+        _, blocks = read_dump(read_archived(dump.path), feed, 0, is_exact=True)
+        for _ in blocks:
+            pass
+    except LoaderError as refusal:
+        return refusal
     return None
 
 
@@ -172,7 +185,7 @@ def _replace_table(
     rows, done = 0, 0
     # Frozen rows are written once, and need no second writing when they are first read.
     statement = sql.SQL(
-        "copy {} ({}) from stdin with (format text, freeze true, encoding 'UTF8')"
+        "copy {} ({}) from stdin with (format text, delimiter ',', freeze true, encoding 'UTF8')"
     ).format(table, sql.SQL(", ").join(map(sql.Identifier, (*check.LINEAGE, *header.columns))))
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in blocks:

@@ -21,7 +21,7 @@ _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-class Outage(Exception):  # noqa: N818  # becomes BrokerUnavailable once the attempts are used up
+class Outage(Exception):  # becomes BrokerUnavailable once the attempts are used up
     """The broker gave no dump.
 
     Attributes:

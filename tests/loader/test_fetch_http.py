@@ -392,7 +392,7 @@ def test_an_unchanged_dump_is_not_sent_again(broker: Broker, get: Get) -> None:
 
 
 def test_an_unchanged_dump_is_kept_under_the_new_day_too(broker: Broker, get: Get) -> None:
-    from datetime import date  # noqa: PLC0415
+    from datetime import date
 
     first = get(broker.answer(gzipped(ETag='"v1"')))
     broker.answer(reply(b"", 304))

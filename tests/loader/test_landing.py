@@ -370,7 +370,7 @@ def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(
 
 
 def test_peak_memory_does_not_grow_with_the_dump(dump_of: DumpOf, put: Put) -> None:
-    import tracemalloc  # noqa: PLC0415
+    import tracemalloc
 
     peaks = []
     for rows in (20_000, 120_000):
