@@ -136,7 +136,8 @@ class BuildParameters:
 
 def write_build_parameters(connection: psycopg.Connection, parameters: BuildParameters) -> None:
     """Replace the one row of `ops.build_parameters`."""
-    prices = {name: str(price) for name, price in parameters.reference_prices.items()}
+    # JSON numbers: the focus set takes no text for a price.
+    prices = {name: float(price) for name, price in parameters.reference_prices.items()}
     with connection.transaction():
         connection.execute("delete from ops.build_parameters")
         connection.execute(
