@@ -2,24 +2,51 @@
 
 Commands run as real processes. `seen()` reads every destination the way the programs of
 CONTRACTS do, so that a test can say "nothing changed" or "all of it is the new state".
+`Installation.keep()` and `put_back()` save and restore all of it, so that a test need not
+publish again what another test has published.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
+import psutil
 import psycopg
 import redis
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 PROJECT = Path(__file__).resolve().parents[1]
 TIMEOUT_SECONDS = 180
+# How long a condition may take to come true before a test fails.
+DEADLINE_SECONDS = 60
+
+POSTGRES, REDIS, DOTENV, LOOKUP, FOCUS = (
+    "postgres", "redis", "dotenv", "token_lookup", "focus_instruments",
+)  # fmt: skip
+DESTINATIONS = (POSTGRES, REDIS, DOTENV, LOOKUP, FOCUS)
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, seconds: float = DEADLINE_SECONDS) -> T:
+    """Poll a condition until it is true; its value. Fails the test after a deadline."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{seconds} s went by without {what}"
+        time.sleep(0.01)
+    return value
 
 
 @dataclass(frozen=True)
@@ -34,6 +61,87 @@ class Done:
     def document(self) -> Any:
         """What `--json` printed."""
         return json.loads(self.out)
+
+    def ok(self) -> Self:
+        """The same, once it is sure that the command went well."""
+        assert self.code == 0, f"exit {self.code}\n{self.out}\n{self.err}"
+        return self
+
+
+class Running:
+    """A command that goes on, and the lines that it has printed."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self._errors: list[str] = []
+        self._readers = [
+            threading.Thread(target=self._read_lines),
+            threading.Thread(target=self._read_errors),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read_lines(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as out:
+            for line in out:
+                with self._news:
+                    self.lines.append(line)
+                    self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def _read_errors(self) -> None:
+        assert self.process.stderr
+        with self.process.stderr as err:
+            self._errors.append(err.read())
+
+    def wait_for(self, text: str, seconds: float = DEADLINE_SECONDS) -> None:
+        """Until a line holds the text; fails when the command ends without it."""
+
+        def is_said_or_over() -> bool:
+            return self._said(text) or not self._readers[0].is_alive()
+
+        with self._news:
+            self._news.wait_for(is_said_or_over, seconds)
+        assert self._said(text), f"never said {text!r}: {''.join(self.lines)} {self._errors}"
+
+    def _said(self, text: str) -> bool:
+        return any(text in line for line in self.lines)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def kill(self) -> Done:
+        """`kill -9`, of this process alone, as an out-of-memory killer does."""
+        os.kill(self.pid, signal.SIGKILL)
+        done = self.done()
+        assert done.code == -signal.SIGKILL, f"it ended before it was killed: {done}"
+        return done
+
+    def done(self, seconds: float = TIMEOUT_SECONDS) -> Done:
+        """Its end; none of its children outlives it."""
+        try:
+            self.process.wait(seconds)
+            for reader in self._readers:
+                reader.join(DEADLINE_SECONDS)
+                assert not reader.is_alive(), "a child of the killed process lives on"
+        finally:
+            self.end()
+        return Done(self.process.returncode, "".join(self.lines), "".join(self._errors))
+
+    def end(self) -> None:
+        """Make sure that nothing of it is left."""
+        for process in psutil.process_iter():
+            try:
+                if os.getsid(process.pid) == self.pid:
+                    process.kill()
+            except (ProcessLookupError, PermissionError, psutil.Error):
+                continue
+        self.process.wait(DEADLINE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -50,6 +158,39 @@ class Seen:
     token_lookup: bytes | None
     focus: bytes | None
 
+    def by_destination(self) -> dict[str, object]:
+        """What each destination shows, without the instants at which it was written."""
+        marker = {name: value for name, value in self.marker.items() if name != "published_at"}
+        focus = None if self.focus is None else json.loads(self.focus) | {"generated_date": ""}
+        return {
+            POSTGRES: (self.instruments, self.active, self.marts, self.publication),
+            REDIS: (self.redis, marker),
+            DOTENV: self.env,
+            LOOKUP: None if self.token_lookup is None else json.loads(self.token_lookup),
+            FOCUS: focus,
+        }
+
+    def is_like(self, other: Seen) -> bool:
+        return self.by_destination() == other.by_destination()
+
+    def differing(self, other: Seen) -> list[str]:
+        """The destinations that show something else."""
+        mine, theirs = self.by_destination(), other.by_destination()
+        return [name for name in DESTINATIONS if mine[name] != theirs[name]]
+
+    def editions(self, old: Seen, new: Seen) -> dict[str, str]:
+        """Which state each destination shows, whole: old, new, or (both being the same) same.
+
+        Fails when a destination shows neither.
+        """
+        mine, before, after = (one.by_destination() for one in (self, old, new))
+        found = {}
+        for name in DESTINATIONS:
+            is_old, is_new = mine[name] == before[name], mine[name] == after[name]
+            assert is_old or is_new, f"{name} shows neither the old nor the new state"
+            found[name] = "same" if is_old and is_new else "old" if is_old else "new"
+        return found
+
 
 @dataclass
 class Installation:
@@ -59,6 +200,7 @@ class Installation:
     database_url: str
     redis_url: str
     settings: dict[str, str] = field(default_factory=dict)
+    running: list[Running] = field(default_factory=list)
 
     @property
     def env_file(self) -> Path:
@@ -67,6 +209,10 @@ class Installation:
     @property
     def home(self) -> Path:
         return self.folder / "home"
+
+    @property
+    def files(self) -> Path:
+        return self.folder / "home" / "files"
 
     def environment(self, **extra: str) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
@@ -83,37 +229,70 @@ class Installation:
             **extra,
         }
 
-    def start(self, *arguments: str, **extra: str) -> subprocess.Popen[str]:
-        """Start `warehouse ARGUMENTS` and return at once."""
+    def start(
+        self, *arguments: str, prepare: Callable[[], None] | None = None, **extra: str
+    ) -> Running:
+        """Start `warehouse ARGUMENTS` and return at once; `prepare` runs in the new process."""
+        return self.start_program([sys.executable, "-m", "warehouse", *arguments], prepare, **extra)
+
+    def start_program(
+        self, command: Sequence[str], prepare: Callable[[], None] | None = None, **extra: str
+    ) -> Running:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.env_file.parent.mkdir(parents=True, exist_ok=True)
-        return subprocess.Popen(
-            [sys.executable, "-m", "warehouse", *arguments],
+        process = subprocess.Popen(
+            command,
             cwd=self.folder,
             env=self.environment(**extra),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
+            preexec_fn=prepare,
         )
+        running = Running(process)
+        self.running.append(running)
+        return running
 
     def run(self, *arguments: str, **extra: str) -> Done:
         """Run `warehouse ARGUMENTS` to its end."""
-        process = self.start(*arguments, **extra)
-        out, err = process.communicate(timeout=TIMEOUT_SECONDS)
-        return Done(process.returncode, out, err)
+        return self.start(*arguments, **extra).done()
 
     def sync(self, source: Path | str, *arguments: str, **extra: str) -> Done:
         return self.run("sync", "--source", str(source), *arguments, **extra)
 
+    def start_sync(self, source: Path | str, *arguments: str, **extra: str) -> Running:
+        return self.start("sync", "--source", str(source), *arguments, **extra)
+
+    def close(self) -> None:
+        """End what still runs."""
+        for running in self.running:
+            if running.process.poll() is None:
+                running.end()
+        self.running.clear()
+
+    def connect(self, **options: Any) -> psycopg.Connection:
+        return psycopg.connect(self.database_url, **options)
+
+    def execute(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement as some other program would; its rows, if it has any."""
+        with self.connect(autocommit=True) as connection:
+            cursor = connection.execute(query, values or None)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+    def redis(self, **options: Any) -> redis.Redis:
+        return redis.Redis.from_url(self.redis_url, decode_responses=True, **options)
+
     # --- what consumers see -----------------------------------------------------------------
 
     def seen(self) -> Seen:
-        with psycopg.connect(self.database_url) as connection:
+        with self.connect() as connection:
             instruments = _rows(
                 connection,
                 "public.instruments",
-                "select * from public.instruments order by instrument_token",
+                "select instrument_token, exchange_token, trading_symbol, name, exchange, segment, "
+                "instrument_type, expiry, strike, tick_size, lot_size, is_active, security_id, "
+                "source from public.instruments order by instrument_token",
             )
             active = _rows(
                 connection,
@@ -134,8 +313,8 @@ class Installation:
             redis=hashes,
             marker=marker,
             env=_bytes(self.env_file),
-            token_lookup=_bytes(self.home / "files/token_lookup_enriched.json"),
-            focus=_bytes(self.home / "files/focus_instruments.json"),
+            token_lookup=_bytes(self.files / "token_lookup_enriched.json"),
+            focus=_bytes(self.files / "focus_instruments.json"),
         )
 
     def _marts(self, connection: psycopg.Connection) -> dict[str, tuple[str, ...]]:
@@ -154,7 +333,7 @@ class Installation:
 
     def _redis(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
         try:
-            with redis.Redis.from_url(self.redis_url, decode_responses=True) as client:
+            with self.redis() as client:
                 keys = sorted(client.keys("instrument:*"))
                 pipeline = client.pipeline(transaction=False)
                 for key in keys:
@@ -172,6 +351,80 @@ class Installation:
         line = dotenv_values(self.env_file)["INSTRUMENTS"]
         assert line
         return [int(part) for part in line.split(",")]
+
+    # --- saving and restoring ---------------------------------------------------------------
+
+    def keep(self, name: str) -> Kept:
+        """Save everything: the database, Redis, the home (without dbt's cache), the `.env`."""
+        template = f"{_database_of(self.database_url)}_{name}"
+        _copy_database(self.database_url, _database_of(self.database_url), template)
+        folder = self.folder.parent / f"{self.folder.name}-{name}"
+        shutil.copytree(self.home, folder / "home", ignore=lambda *_: ["dbt", "logs", "reports"])
+        shutil.copytree(self.env_file.parent, folder / "ingestion")
+        with redis.Redis.from_url(self.redis_url) as client:
+            dumped = {key: client.dump(key) for key in client.scan_iter()}
+        return Kept(template, folder, dumped)
+
+    def put_back(self, kept: Kept) -> None:
+        """Restore what `keep` saved; dbt's cache stays, as it is worth seconds a run."""
+        self.close()
+        self.wipe_files()
+        shutil.copytree(kept.folder, self.folder, dirs_exist_ok=True)
+        _copy_database(self.database_url, kept.template, _database_of(self.database_url))
+        with redis.Redis.from_url(self.redis_url) as client:
+            pipeline = client.pipeline(transaction=True)
+            pipeline.flushall()
+            for key, value in kept.redis.items():
+                pipeline.restore(key, 0, value)
+            pipeline.execute()
+
+    def wipe(self) -> None:
+        """Begin anew: an empty database, an empty Redis, no files but an empty folder for .env."""
+        self.close()
+        self.wipe_files()
+        _copy_database(self.database_url, "template0", _database_of(self.database_url))
+        with redis.Redis.from_url(self.redis_url) as client:
+            client.flushall()
+
+    def wipe_files(self) -> None:
+        shutil.rmtree(self.env_file.parent, ignore_errors=True)
+        self.env_file.parent.mkdir(parents=True)
+        for path in self.home.glob("*"):
+            if path.name != "dbt":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A saved state of an installation."""
+
+    template: str
+    folder: Path
+    redis: Mapping[bytes, bytes]
+
+
+def seen_as(seen: Seen, **changes: Any) -> Seen:
+    """The same but for some of it: to say what exactly a test expects to change."""
+    return replace(seen, **changes)
+
+
+def _database_of(url: str) -> str:
+    return str(conninfo_to_dict(url)["dbname"])
+
+
+def _copy_database(url: str, source: str, target: str) -> None:
+    """Make `target` a copy of `source`, whatever it was and whoever is connected to it."""
+    names = {"source": sql.Identifier(source), "target": sql.Identifier(target)}
+    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+        if source != "template0":
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
+                (source,),
+            )
+        connection.execute(
+            sql.SQL("drop database if exists {target} with (force)").format(**names)
+        )
+        connection.execute(sql.SQL("create database {target} template {source}").format(**names))
 
 
 def _rows(connection: psycopg.Connection, table: str, query: str) -> tuple[tuple[Any, ...], ...]:

@@ -1,0 +1,99 @@
+"""One installation for all of these tests; each begins from a state that was published once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.end_to_end import dumps
+from tests.installation import Installation, Kept, Seen
+
+# Somebody else's file: only the line INSTRUMENTS may change.
+ENV = b"# ingestion\r\nAPI_KEY='x=y'\nINSTRUMENTS=1,2,3\n\nLOG_LEVEL=info # quiet"
+
+
+@dataclass(frozen=True)
+class Published:
+    """The installation with the small dump published once, and how to come back to that."""
+
+    at: Installation
+    kept: Kept
+    seen: Seen
+    rows: list[dumps.Row]
+    dump: Path
+    next_rows: list[dumps.Row]
+    next_dump: Path
+
+
+@pytest.fixture(scope="session")
+def small_rows(kite_dump: Path) -> list[dumps.Row]:
+    return dumps.cut(dumps.read_dump(kite_dump))
+
+
+@pytest.fixture(scope="session")
+def installation(
+    tmp_path_factory: pytest.TempPathFactory, server_dsn: str, redis_server_url: str
+) -> Iterator[Installation]:
+    name = f"installed_{uuid.uuid4().hex[:8]}"
+    folder = tmp_path_factory.mktemp("installation")
+    at = Installation(folder / "it", with_database(server_dsn, name), redis_server_url)
+    at.wipe()
+    yield at
+    at.close()
+    drop_databases(server_dsn, name)
+
+
+def with_database(dsn: str, name: str) -> str:
+    """The same server as a URI, another database."""
+    parts = conninfo_to_dict(dsn)
+    host, port = parts.get("host", ""), parts.get("port", "")
+    user, password = parts.get("user", "postgres"), parts.get("password", "")
+    return f"postgresql://{user}:{password}@/{name}?host={host}" + (f"&port={port}" if port else "")
+
+
+def drop_databases(dsn: str, prefix: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        names = connection.execute(
+            "select datname from pg_database where starts_with(datname, %s)", (prefix,)
+        ).fetchall()
+        for (name,) in names:
+            connection.execute(
+                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
+            )
+
+
+@pytest.fixture(scope="session")
+def first_publication(installation: Installation, small_rows: list[dumps.Row]) -> Published:
+    at = installation
+    at.wipe()
+    at.env_file.write_bytes(ENV)
+    folder = at.folder.parent
+    dump = dumps.write_dump(folder / "day-1.csv", small_rows)
+    next_rows = dumps.next_day(small_rows)
+    next_dump = dumps.write_dump(folder / "day-2.csv", next_rows)
+    at.sync(dump).ok()
+    seen = at.seen()
+    return Published(at, at.keep("published"), seen, small_rows, dump, next_rows, next_dump)
+
+
+@pytest.fixture
+def published(first_publication: Published) -> Iterator[Published]:
+    """The first publication, as if nothing had happened since."""
+    first_publication.at.put_back(first_publication.kept)
+    yield first_publication
+    first_publication.at.close()
+
+
+@pytest.fixture
+def empty(installation: Installation) -> Iterator[Installation]:
+    """Nothing anywhere yet."""
+    installation.wipe()
+    yield installation
+    installation.close()
