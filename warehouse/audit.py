@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -17,6 +17,7 @@ from expectations.gate import DbtTestResult, GateWorker, Thresholds, Verdict, de
 from expectations.report import PlanLine, ReportContext, write_report
 from exporters.postgres import Publication
 from warehouse.build import DbtProject, NodeResult
+from warehouse.destinations import Export
 from warehouse.ledger import LastPublication, told_to_consumers
 from warehouse.session import Warehouse
 from warehouse.settings import Settings
@@ -122,15 +123,23 @@ def run_audit(
 
 
 def write_again(
-    audit: Audit, *, published: Publication, stage_seconds: Mapping[str, float]
+    audit: Audit,
+    *,
+    published: Publication,
+    exports: Sequence[Export],
+    stage_seconds: Mapping[str, float],
 ) -> None:
     """Write the report once more, now that the candidate has become a publication."""
-    plans = dict(published.tables)
+    plans = {f"marts.{name}": plan for name, plan in published.tables.items()}
     if published.instruments is not None:
         plans["public.instruments"] = published.instruments
+    plans |= {done.destination: done.outcome.plan for done in exports if done.outcome}
+    pending = ", ".join(done.destination for done in exports if done.is_pending)
+    behind = f" {pending} still show the one before: run `warehouse export`." if pending else ""
     context = replace(
         audit.context,
         publication_id=published.publication_id,
+        consumers_see=f"Consumers see publication {published.publication_id} now.{behind}",
         stage_seconds=dict(stage_seconds),
         plan=tuple(
             PlanLine(name, plan.added, plan.changed, plan.removed, plan.note)

@@ -163,7 +163,10 @@ def _publish_audited(
     result.exports = _export(context, result.publication_id)
     result.status = "published"
     audit.write_again(
-        result.audit, published=result.published, stage_seconds=context.stages.seconds
+        result.audit,
+        published=result.published,
+        exports=result.exports,
+        stage_seconds=context.stages.seconds,
     )
     return result
 
