@@ -104,9 +104,7 @@ def _environment(dsn: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def dbt(
-    server_dsn: str, project: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Dbt]:
+def dbt(server_dsn: str, project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
     dsn = make_conninfo(server_dsn, dbname=DATABASE)
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f"drop database if exists {DATABASE} with (force)")

@@ -285,9 +285,7 @@ def damaged(database: Database) -> Iterator[Database]:
 
 
 def data_tests(dbt: Dbt) -> set[str]:
-    return {
-        node.name for node in dbt.manifest.nodes.values() if str(node.resource_type) == "test"
-    }
+    return {node.name for node in dbt.manifest.nodes.values() if str(node.resource_type) == "test"}
 
 
 def test_a_good_candidate_passes_every_data_test(dbt: Dbt, statuses: dict[str, str]) -> None:

@@ -25,6 +25,7 @@ differing as (
         candidate.instrument_token as new_token,
         candidate.canonical_id as new_id,
         candidate.tradingsymbol as new_symbol,
+        candidate.name as new_name,
         candidate.exchange as new_exchange,
         candidate.strike as new_strike,
         candidate.tick_size_inr as new_tick,
@@ -33,6 +34,7 @@ differing as (
         published.instrument_token as old_token,
         published.canonical_id as old_id,
         published.tradingsymbol as old_symbol,
+        published.name as old_name,
         published.exchange as old_exchange,
         published.strike as old_strike,
         published.tick_size_inr as old_tick,
@@ -73,6 +75,7 @@ differing as (
         and (
             candidate.canonical_id is distinct from published.canonical_id
             or candidate.tradingsymbol <> published.tradingsymbol
+            or candidate.name is distinct from published.name
             or candidate.tick_size_inr is distinct from published.tick_size_inr
             or candidate.lot_size is distinct from published.lot_size
             or candidate.expiry_date is distinct from published.expiry_date
@@ -85,6 +88,7 @@ arrivals as (
         new_token,
         new_id,
         new_symbol,
+        new_name,
         new_exchange,
         new_strike,
         new_tick,
@@ -100,6 +104,7 @@ departures as (
         old_token,
         old_id,
         old_symbol,
+        old_name,
         old_exchange,
         old_strike,
         old_tick,
@@ -115,6 +120,7 @@ paired as (
         new_token,
         new_id,
         new_symbol,
+        new_name,
         new_exchange,
         new_strike,
         new_tick,
@@ -123,6 +129,7 @@ paired as (
         old_token,
         old_id,
         old_symbol,
+        old_name,
         old_exchange,
         old_strike,
         old_tick,
@@ -135,6 +142,7 @@ paired as (
         arrivals.new_token,
         arrivals.new_id,
         arrivals.new_symbol,
+        arrivals.new_name,
         arrivals.new_exchange,
         arrivals.new_strike,
         arrivals.new_tick,
@@ -143,6 +151,7 @@ paired as (
         departures.old_token,
         departures.old_id,
         departures.old_symbol,
+        departures.old_name,
         departures.old_exchange,
         departures.old_strike,
         departures.old_tick,
@@ -204,6 +213,14 @@ described as (
             paired.new_symbol <> paired.old_symbol,
             paired.old_symbol,
             paired.new_symbol
+        ),
+        (
+            'name_changed',
+            paired.new_token is not null
+            and paired.old_token is not null
+            and paired.new_name is distinct from paired.old_name,
+            paired.old_name,
+            paired.new_name
         ),
         (
             'strike_changed',
