@@ -47,7 +47,7 @@ _LASTING = {
 }
 
 
-class ServerRefusal(Exception):  # noqa: N818  # the server's own words, never shown bare
+class ServerRefusal(Exception):  # the server's own words, never shown bare
     """An error reply of the server, as it came over the wire."""
 
 
@@ -55,7 +55,7 @@ class PartlyExecuted(ServerRefusal):
     """A command failed inside EXEC, where Redis goes on with the others."""
 
 
-class WriteConflict(Exception):  # noqa: N818  # says what happened
+class WriteConflict(Exception):  # says what happened
     """Another export wrote between our plan and our transaction."""
 
 

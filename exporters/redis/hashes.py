@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -121,7 +122,8 @@ class RedisHashes:
     ) -> Plan:
         rows = Rows([], [])
         differences: list[Difference] = []
-        found = store.compare(_held_blocks(read_blocks(self._connection), held, rows, differences))
+        with closing(read_blocks(self._connection)) as blocks:
+            found = store.compare(_held_blocks(blocks, held, rows, differences))
         _refuse_nothing(len(rows))
         # A key that expired between SCAN and HGETALL is as good as one that was never there.
         differences += found
@@ -165,7 +167,9 @@ class RedisHashes:
             if published != found.published:
                 raise _moved_on(found.published, published)
             rows = Rows([], [])
-            self._write(found, plan, _kept(read_blocks(self._connection), rows))
+            # Closed before the snapshot ends: a COPY cut short holds its connection.
+            with closing(read_blocks(self._connection)) as blocks:
+                self._write(found, plan, _kept(blocks, rows))
         self._found = _Found(published, rows, None, (), (), (), found.marker, found.held_marker)
 
     def _write(self, found: _Found, plan: Plan, put: Iterable[Rows]) -> None:

@@ -13,6 +13,7 @@ from exporters.redis.failures import PartlyExecuted, ServerRefusal, WriteConflic
 from exporters.redis.rows import FIELDS, Rows, as_mapping, unpack
 
 _HASH = b"*%d\r\n" % (2 * len(FIELDS))
+_WRONG_TYPE = "WRONGTYPE"
 _OK = b"+OK\r\n"
 _QUEUED = b"+QUEUED\r\n"
 _MANY_QUEUED = _QUEUED * ((1 << 18) // len(_QUEUED) + 2)
@@ -58,7 +59,7 @@ class Difference:
             for name in names
         ]
         shown += [
-            f"{_text(name)} {_text(value)} -> none"
+            f"{name[:60].decode(errors='replace')} {_text(value)} -> none"
             for name, value in self.held.items()
             if name not in wanted
         ]
@@ -109,60 +110,66 @@ class HashReplies:
 
     def _take_rows(self, rows: Rows) -> bool:
         place = 0
-        with memoryview(self._buffer) as view:
-            while self._at < len(rows):
-                expected = _HASH + rows.packed[self._at]
-                found = view[place : place + len(expected)]
-                if found != expected:
-                    if expected.startswith(found):
-                        break
-                    length = self._parse(view[place:], rows.keys[self._at], rows.packed[self._at])
-                    if not length:
-                        break
-                    place += length
-                else:
-                    place += len(expected)
-                self._at += 1
+        while self._at < len(rows):
+            expected = _HASH + rows.packed[self._at]
+            length = len(expected)
+            if not self._buffer.startswith(expected, place):
+                if expected.startswith(self._buffer[place : place + length]):
+                    break
+                length = self._parse(place, rows.keys[self._at], rows.packed[self._at])
+                if not length:
+                    break
+            place += length
+            self._at += 1
         del self._buffer[:place]
         return self._at == len(rows)
 
-    def _parse(self, view: memoryview, key: bytes, packed: bytes) -> int:
+    def _parse(self, place: int, key: bytes, packed: bytes) -> int:
         """Take one reply that is not the expected bytes; its length, or 0 if cut off."""
-        reply, length = _first_reply(view)
-        if length == 0:
+        flat, end = _first_reply(self._buffer, place)
+        if end == 0:
             return 0
-        if isinstance(reply, hiredis.ReplyError):
-            if not _is_wrong_type(reply):
-                raise ServerRefusal(str(reply))
+        if flat is None:
             self.differences.append(Difference(key, packed, {}, is_hash=False))
-            return length
-        held = as_mapping(reply)
+            return end - place
+        held = as_mapping(flat)
         # A hash that Redis holds as a table comes in any order.
         if held != unpack(packed):
             self.differences.append(Difference(key, packed, held))
-        return length
+        return end - place
 
 
-def _first_reply(view: memoryview) -> tuple[Any, int]:
-    """The first reply in the bytes and its length; length 0 when it is cut off."""
-    reader = hiredis.Reader(notEnoughData=None)
-    fed = 0
-    # One hash is some hundreds of bytes: never hand over the whole buffer for it.
-    step = 4096
-    while fed < len(view):
-        piece = bytes(view[fed : fed + step])
-        reader.feed(piece)
-        fed += len(piece)
-        reply = reader.gets()
-        if reply is not None:
-            return reply, fed - reader.len()
-        step *= 4
-    return None, 0
+def _first_reply(buffer: bytearray, place: int) -> tuple[list[bytes] | None, int]:
+    """One reply to HGETALL, from the place on.
 
+    Returns:
+        Its fields and values, or None for a key that is no hash; and where it ends, 0 if it is
+        cut off.
 
-def _is_wrong_type(reply: hiredis.ReplyError) -> bool:
-    """Whether the server says that the key holds no hash."""
-    return str(reply).startswith("WRONGTYPE")
+    Raises:
+        ServerRefusal: It is another error.
+    """
+    end = buffer.find(b"\r\n", place)
+    if end < 0:
+        return None, 0
+    if buffer.startswith(b"-", place):
+        text = buffer[place + 1 : end].decode(errors="replace")
+        if not text.startswith(_WRONG_TYPE):
+            raise ServerRefusal(text)
+        return None, end + 2
+    flat: list[bytes] = []
+    count = int(buffer[place + 1 : end])
+    place = end + 2
+    for _ in range(count):
+        end = buffer.find(b"\r\n", place)
+        if end < 0:
+            return None, 0
+        start = end + 2
+        place = start + int(buffer[place + 1 : end]) + 2
+        if place > len(buffer):
+            return None, 0
+        flat.append(bytes(buffer[start : place - 2]))
+    return flat, place
 
 
 class ParsedReplies:
@@ -193,7 +200,7 @@ class ParsedReplies:
         self._reader.feed(bytes(data))
         while (reply := self._reader.gets()) is not self:
             if isinstance(reply, hiredis.ReplyError) and not (
-                self._keep_wrong_type and _is_wrong_type(reply)
+                self._keep_wrong_type and str(reply).startswith(_WRONG_TYPE)
             ):
                 raise ServerRefusal(str(reply))
             self.values.append(reply)

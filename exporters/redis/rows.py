@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ FIELDS = (
     "lot_size",
     "exchange_token",
 )
-"""The fields of a hash, exactly these."""
+"""The fields of a hash, exactly these, in the order in which they have always been written."""
 
 PREFIX = b"instrument:"
 """What every key begins with, and no other key may."""
@@ -55,11 +55,9 @@ _SAMPLE = sql.SQL(
 )
 
 _ARGUMENT = b"$%d\r\n%b\r\n"
-_SHARED_PACKED = b"".join(
-    b"$%d\r\n%b\r\n$%%d\r\n%%b\r\n" % (len(name), name.encode()) for name in _SHARED
-)
-_STRIKE_PACKED = b"$6\r\nstrike\r\n$%d\r\n%b\r\n$14\r\nexchange_token\r\n"
-_ROW_PACKED = b"$13\r\ntradingsymbol\r\n$%d\r\n%b\r\n%b$%d\r\n%b\r\n%b"
+_NAMES = tuple(name.encode() for name in _SHARED)
+_BEFORE_STRIKE, _AFTER_STRIKE = _NAMES[:5], _NAMES[5:]
+_ROW = b"$13\r\ntradingsymbol\r\n$%d\r\n%b\r\n%b%b%b$14\r\nexchange_token\r\n$%d\r\n%b\r\n"
 
 # COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
@@ -86,31 +84,38 @@ class _Strikes(dict[bytes, bytes]):
     """Strikes as COPY writes them, packed; a few thousand."""
 
     def __missing__(self, strike: bytes) -> bytes:
-        value = _unescape(strike)
-        packed = _STRIKE_PACKED % (len(value), value)
-        self[strike] = packed
+        self[strike] = packed = _pairs((b"strike",), [strike])
         return packed
 
 
-class _Shared(dict[bytes, bytes]):
-    """The ends of lines, packed; one for all contracts that differ in strike and symbol only."""
+class _Shared(dict[bytes, tuple[bytes, bytes]]):
+    """The ends of lines, packed: what stands before the strike, and what after it."""
 
-    def __missing__(self, columns: bytes) -> bytes:
+    def __missing__(self, columns: bytes) -> tuple[bytes, bytes]:
         # COPY escapes a tab inside a value, so every bare tab stands between two columns.
         values = columns.split(b"\t")
-        if b"\\" in columns:
-            values = [_unescape(value) for value in values]
-        exchange, kind, segment, name, expiry, tick, lot = values
-        packed = _SHARED_PACKED % (
-            len(exchange), exchange, len(kind), kind, len(segment), segment, len(name), name,
-            len(expiry), expiry, len(tick), tick, len(lot), lot,
-        )  # fmt: skip
-        self[columns] = packed
+        before = _pairs(_BEFORE_STRIKE, values[:5])
+        self[columns] = packed = before, _pairs(_AFTER_STRIKE, values[5:])
         return packed
 
 
-def read_blocks(connection: psycopg.Connection[Any], size: int = BLOCK) -> Iterator[Rows]:
+def _pairs(names: Iterable[bytes], values: Iterable[bytes]) -> bytes:
+    """Fields and their values as COPY writes them, packed."""
+    unescaped = map(_unescape, values)
+    return b"".join(
+        [
+            b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(name), name, len(value), value)
+            for name, value in zip(names, unescaped, strict=True)
+        ]
+    )
+
+
+def read_blocks(
+    connection: psycopg.Connection[Any], size: int = BLOCK
+) -> Generator[Rows, None, None]:
     """Read the published rows by COPY and pack them, `size` rows at a time.
+
+    Close the generator when it is not read to its end: it holds the connection.
 
     Raises:
         psycopg.Error: The table cannot be read.
@@ -133,8 +138,9 @@ def _pack(block: bytes, strikes: _Strikes, shared: _Shared) -> Rows:
     return Rows(
         [PREFIX + token for _, token, _, _, _ in table],
         [
-            _ROW_PACKED % (len(symbol), symbol, strikes[strike], len(number), number, shared[rest])
+            _ROW % (len(symbol), symbol, before, strikes[strike], after, len(number), number)
             for symbol, _, number, strike, rest in table
+            for before, after in (shared[rest],)
         ],
     )
 
