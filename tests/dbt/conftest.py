@@ -36,7 +36,7 @@ class Dbt:
 
     def run(self, *arguments: str, target: str = "candidate") -> Any:
         """Run one dbt command in this process; its outcome, successful or not."""
-        from dbt.cli.main import dbtRunner  # noqa: PLC0415  # a second to import
+        from dbt.cli.main import dbtRunner  # a second to import
 
         flags = [
             *("--project-dir", str(self.project / "dbt_project")),

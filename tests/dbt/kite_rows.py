@@ -64,7 +64,7 @@ def contract(name: str, exchange: str, expiry: str, number: int, **values: str) 
         number: its exchange token, from which the instrument token follows.
         values: other columns, such as `strike` and `instrument_type` for an option.
     """
-    months = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
+    months = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
     kind = values.get("instrument_type", "FUT")
     tail = kind if kind == "FUT" else values["strike"] + kind
     made = {
