@@ -161,6 +161,7 @@ def as_page(verdict: Verdict, context: ReportContext) -> str:
         passed=[result for result in results if result.status == "passed"],
         not_applicable=[result for result in results if result.status == "not_applicable"],
         bars=exchange_bars(context.rows_now, context.rows_before),
+        has_data_docs=any(each.is_evaluated and each.origin == "gate" for each in results),
         total_seconds=sum(context.stage_seconds.values()),
     )
 

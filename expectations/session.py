@@ -50,7 +50,9 @@ def run_audit(request: AuditRequest) -> Audited:
     datasource = open_datasource(context, request)
     try:
         fill_measures(datasource, values)
-        outcome = build_checkpoint(context, datasource, request, asked, values).run()
+        outcome = build_checkpoint(context, datasource, request, asked, values).run(
+            run_id=gx.RunIdentifier(run_name=request.run_id)
+        )
     finally:
         datasource.get_execution_engine().engine.dispose()
         datasource.get_engine().dispose()

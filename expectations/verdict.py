@@ -89,15 +89,15 @@ class Verdict:
     @property
     def told(self) -> str:
         """The verdict in one line."""
-        parts = [f"{self.evaluated} checks evaluated"]
-        for number, word in (
+        warnings = len(self.warnings)
+        counts = (
             (len(self.red_results), "blocking"),
             (len(self.accepted), "accepted"),
-            (len(self.warnings), "warnings"),
+            (warnings, "warning" if warnings == 1 else "warnings"),
             (self.count("not_applicable"), "not applicable"),
-        ):
-            if number:
-                parts.append(f"{number} {word}")
+        )
+        parts = [f"{self.evaluated} checks evaluated"]
+        parts += [f"{number} {word}" for number, word in counts if number]
         return f"{self.colour}: {', '.join(parts)}"
 
 

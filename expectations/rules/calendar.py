@@ -79,7 +79,7 @@ RULES: Final[tuple[Rule, ...]] = (
                 edition = 'candidate'
                 and exchange = 'NFO'
                 and segment = 'NFO-OPT'
-                and focus_underlying = 'NIFTY'
+                and underlying = 'NIFTY'
         """,
         unexpected="""
             select 'NFO:NIFTY' as options, nearest as nearest_expiry, {as_of} as as_of_date, days
@@ -106,12 +106,12 @@ RULES: Final[tuple[Rule, ...]] = (
                     where exchange = any({asked_exchanges}::text[])
                 ) as evaluated,
                 (
-                    select count(distinct (exchange, focus_underlying, expiry_date))
+                    select count(distinct (exchange, underlying, expiry_date))
                     from measure_contracts
                     where
                         edition = 'candidate'
                         and is_live
-                        and focus_underlying is not null
+                        and is_focus
                         and instrument_type in ('CE', 'PE')
                 ) as expiries
         """,
@@ -127,7 +127,7 @@ RULES: Final[tuple[Rule, ...]] = (
                 and contracts.is_live
                 and contracts.instrument_type in ('CE', 'PE')
                 and contracts.exchange = focus.exchange
-                and contracts.focus_underlying = focus.underlying
+                and contracts.underlying = focus.underlying
             where focus.exchange = any({asked_exchanges}::text[])
             group by focus.exchange, focus.underlying
             having count(distinct contracts.expiry_date) < {focus_expiries_min}
@@ -148,32 +148,32 @@ RULES: Final[tuple[Rule, ...]] = (
         facts="""
             select
                 (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
-                count(distinct (exchange, focus_underlying, expiry_date)) as expiries,
+                count(distinct (exchange, underlying, expiry_date)) as expiries,
                 max(expiry_date) as newest
             from measure_contracts
-            where edition = 'published' and is_live and focus_underlying is not null
+            where edition = 'published' and is_live and is_focus
         """,
         unexpected="""
             select
-                before.exchange, before.focus_underlying as underlying,
+                before.exchange, before.underlying,
                 before.expiry_date as lost_expiry, sum(before.rows)::bigint as rows_last_time
             from measure_contracts as before
             where
                 before.edition = 'published'
                 and before.is_live
                 and before.expiry_date is not null
-                and before.focus_underlying is not null
+                and before.is_focus
                 and not exists (
                     select 1
                     from measure_contracts as today
                     where
                         today.edition = 'candidate'
                         and today.exchange = before.exchange
-                        and today.focus_underlying = before.focus_underlying
+                        and today.underlying = before.underlying
                         and abs(today.expiry_date - before.expiry_date) <= {expiry_moved_days}
                 )
-            group by before.exchange, before.focus_underlying, before.expiry_date
-            order by before.expiry_date, before.exchange, before.focus_underlying
+            group by before.exchange, before.underlying, before.expiry_date
+            order by before.expiry_date, before.exchange, before.underlying
         """,
         observed="{expiries} live expiries last time, the newest {newest}",
         limit="each is still there, or moved by at most {expiry_moved_days} days",

@@ -103,7 +103,7 @@ def _future(rule_id: str, exchange: str, name: str) -> Rule:
                 and exchange = {exchange}
                 and segment = {exchange} || '-FUT'
                 and instrument_type = 'FUT'
-                and focus_underlying = {name}
+                and underlying = {name}
         """,
         unexpected="""
             select {exchange} || ':' || {name} as future, last_expiry, {as_of} as as_of_date

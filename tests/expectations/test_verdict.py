@@ -55,7 +55,7 @@ def test_warnings_are_told_and_do_not_block() -> None:
     verdict = decide(results(withheld_none={"status": "warned"}))
     assert verdict.is_green
     assert [each.rule for each in verdict.warnings] == ["withheld-none"]
-    assert "1 warnings" in verdict.told
+    assert ", 1 warning" in verdict.told
 
 
 @pytest.mark.parametrize(("rule", "is_green"), [("marker_sensex", False), ("withheld_none", True)])
