@@ -99,7 +99,7 @@ class GateWorker:
         if "error" in answer:
             raise AuditFailed(
                 f"The audit could not be done: {answer['error']}",
-                expected="a database with a landed dump and the candidate built from it",
+                expected="a database that answers, with the candidate in it",
             )
         self.audit_seconds = float(answer["seconds"])
         self._is_writing_docs = request.report_dir is not None

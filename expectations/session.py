@@ -113,6 +113,11 @@ def look(request: AuditRequest) -> Situation:
             f"PostgreSQL cannot be reached: {' '.join(str(error).split())}",
             expected="the database that holds the candidate",
         ) from error
+    except psycopg.ProgrammingError:
+        # libpq quotes the address in its message, and a password may be in it.
+        raise AuditFailed(
+            "the database's address cannot be read", expected="a PostgreSQL URI"
+        ) from None
 
 
 def _missing(connection: psycopg.Connection, request: AuditRequest) -> list[str]:

@@ -31,6 +31,7 @@ import time
 from typing import IO, TYPE_CHECKING, Any
 
 from expectations.audit import AuditRequest
+from expectations.errors import GateError
 from expectations.lazy_imports import postpone
 
 if TYPE_CHECKING:
@@ -101,6 +102,10 @@ def _serve(line: bytes, run_audit: Callable[[AuditRequest], Audited], answers: I
     try:
         request = AuditRequest.from_json(json.loads(line)["audit"])
         audited = run_audit(request)
+    except GateError as error:
+        log.warning("the audit could not be done: %s", error.seen)
+        _answer(answers, {"error": error.seen})
+        return
     except Exception as error:
         log.exception("the audit could not be done")
         _answer(answers, {"error": f"{type(error).__name__}: {' '.join(str(error).split())}"})

@@ -70,6 +70,34 @@ def test_worker_serves_several_audits_and_survives_a_failed_one(
     assert worker.import_seconds > 0
 
 
+def test_address_that_cannot_be_read_is_told_without_its_password(
+    worker: GateWorker, request_of: RequestOf
+) -> None:
+    with pytest.raises(AuditFailed, match="address cannot be read") as caught:
+        worker.audit(request_of("host=x password=secret secret"))
+    assert "secret" not in str(caught.value)
+
+
+def test_line_that_is_no_request_is_answered_and_the_worker_serves_on(
+    worker: GateWorker, request_of: RequestOf, healthy_dsn: str
+) -> None:
+    worker.finish()
+    worker._ask({"something": "else"})
+    assert "error" in worker._answer(10, "an error")
+    assert decide(worker.audit(request_of(healthy_dsn))).is_green
+
+
+def test_worker_leaves_out_what_it_does_not_use_and_loads_it_when_it_is_used() -> None:
+    done = run_python(
+        "import sys; from expectations.lazy_imports import postpone; "
+        "postpone({'colorsys'}); import colorsys; "
+        "print(type(colorsys).__name__, colorsys.rgb_to_hsv(0, 0, 0)[1]); "
+        "postpone(); import expectations.session; "
+        "print([name for name in sys.modules if name.startswith('altair.')])"
+    )
+    assert done.stdout.splitlines() == ["_LazyModule 0.0", "[]"], done.stderr
+
+
 @pytest.mark.parametrize("form", ["uri", "keywords"])
 def test_any_address_that_libpq_takes_is_good(
     worker: GateWorker, request_of: RequestOf, healthy_dsn: str, form: str

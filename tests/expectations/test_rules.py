@@ -203,6 +203,13 @@ def test_candidate_without_a_relation_is_red_not_an_outage(
     assert not decide(found.values()).is_green
 
 
+def test_markers_do_not_depend_on_the_focus_set_that_users_edit(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("delete from candidate.focus_underlyings where underlying = 'NIFTY'")
+    assert decide(audit(healthy_dsn).values()).reasons == ()
+
+
 @pytest.mark.parametrize("days", [0, 1, 400])
 def test_as_of_day_decides_what_is_live(audit: Audit, healthy_dsn: str, days: int) -> None:
     found = audit(healthy_dsn, as_of_date=builder.AS_OF + timedelta(days=days))
