@@ -80,8 +80,10 @@ class Export:
         plan = self.outcome.plan
         if plan.is_empty:
             return plan.note or "unchanged"
-        verb = "would be" if self.outcome.status == "planned" else "written:"
-        told = f"{verb} {plan.added:,} added, {plan.changed:,} changed, {plan.removed:,} removed"
+        verb = "planned" if self.outcome.status == "planned" else "written"
+        counts = f"{plan.added:,} added, {plan.changed:,} changed, {plan.removed:,} removed"
+        has_news = plan.added or plan.changed or plan.removed
+        told = f"{verb}: {counts}" if has_news else f"{verb}: nothing but the marker"
         return f"{told} ({plan.note})" if plan.note else told
 
     def facts(self) -> dict[str, Any]:

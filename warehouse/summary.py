@@ -48,7 +48,11 @@ def _headline(result: SyncResult) -> str:
     if result.status == "dry_run":
         return f"[bold]Dry run[/] ({as_of}): nothing was published or exported."
     colour = "yellow" if result.pending else "green"
-    return f"[bold {colour}]Published as {number}[/] ({as_of})."
+    done = {
+        "exported": f"Exported publication {number}",
+        "rolled_back": f"Rolled back, as publication {number}",
+    }.get(result.status, f"Published as {number}")
+    return f"[bold {colour}]{done}[/] ({as_of})."
 
 
 def _print_content(console: Console, result: SyncResult) -> None:
