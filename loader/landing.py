@@ -89,15 +89,23 @@ def land(
             _finish(connection, load_id, "landed", now(), rows=load.rows)
     except BaseException as error:
         known = _as_loader_error(error, dump, feed)
-        status = "refused" if isinstance(known, DumpRefused) else "failed"
         if load_id is not None:
-            text = str(known) if known else f"the landing was ended by {type(error).__name__}"
-            with suppress(psycopg.Error), connection.transaction():
-                _finish(connection, load_id, status, now(), error=text)
+            _record_failure(connection, load_id, known or error, now())
         if known is None or known is error:
             raise
         raise known from error
     return load
+
+
+def _record_failure(
+    connection: Connection, load_id: int, error: BaseException, finished_at: datetime
+) -> None:
+    """Say in the ledger how the landing ended, if PostgreSQL can still take it."""
+    status = "refused" if isinstance(error, DumpRefused) else "failed"
+    is_known = isinstance(error, LoaderError)
+    text = str(error) if is_known else f"the landing was ended by {type(error).__name__}"
+    with suppress(psycopg.Error), connection.transaction():
+        _finish(connection, load_id, status, finished_at, error=text)
 
 
 def _as_loader_error(error: BaseException, dump: Dump, feed: Feed) -> LoaderError | None:
@@ -197,7 +205,7 @@ def _replace_table(
     if digest.hexdigest() != dump.sha256:
         raise _other_file(f"its sha256 is no longer {dump.sha256}")
     # The planner needs the number of rows; a full sample of 14 columns costs as much as the COPY.
-    connection.execute("set local default_statistics_target = 5")
+    connection.execute("set local default_statistics_target = 2")
     connection.execute(sql.SQL("analyze {}").format(table))
     return Load(load_id, rows, header.extra, header.warnings)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
@@ -61,22 +62,38 @@ def send(
     """
     url = remote.url
     for _ in range(_MAX_REDIRECTS + 1):
-        is_home = _origin(url) == _origin(remote.url)
-        # Secrets go to the host that they were given for and to no other.
-        headers = {
-            "User-Agent": options.user_agent,
-            "Accept": "text/csv, */*;q=0.5",
-            "Accept-Encoding": "gzip",
-            **conditions,
-            **(options.headers if is_home else {}),
-        }
-        login = HTTPBasicAuth(*remote.login) if remote.login and is_home else _NoLogin()
+        headers, login = _credentials(url, remote, options)
+        left = max(0.001, ends_at - time.monotonic())
         session.trust_env = not is_loopback(urlsplit(url).hostname)  # no proxy to this machine
-        response = _get(session, url, headers, login, options=options, ends_at=ends_at)
+        get = functools.partial(
+            session.get,
+            url,
+            headers={**headers, **conditions},
+            auth=login,
+            timeout=(min(options.connect_timeout, left), min(options.read_timeout, left)),
+            stream=True,
+            allow_redirects=False,
+        )
+        response = _in_time(get, options, left)
         if response.status_code not in _REDIRECTS:
             return response
         url = _target(url, response)
     raise Outage(f"redirects more than {_MAX_REDIRECTS} times", may_pass=False)
+
+
+def _credentials(
+    url: str, remote: Remote, options: FetchOptions
+) -> tuple[dict[str, str], AuthBase]:
+    """The headers and login for this URL: secrets go to the host that they were given for only."""
+    is_home = _origin(url) == _origin(remote.url)
+    headers = {
+        "User-Agent": options.user_agent,
+        "Accept": "text/csv, */*;q=0.5",
+        "Accept-Encoding": "gzip",
+        **(options.headers if is_home else {}),
+    }
+    login = HTTPBasicAuth(*remote.login) if remote.login and is_home else _NoLogin()
+    return headers, login
 
 
 class _NoLogin(AuthBase):
@@ -86,35 +103,18 @@ class _NoLogin(AuthBase):
         return r
 
 
-def _get(
-    session: requests.Session,
-    url: str,
-    headers: Mapping[str, str],
-    login: AuthBase,
-    *,
-    options: FetchOptions,
-    ends_at: float,
+def _in_time(
+    get: Callable[[], requests.Response], options: FetchOptions, left: float
 ) -> requests.Response:
     """Send from a thread of its own: a server that drips its headers resets every other timeout."""
     answers: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
     given_up = threading.Event()
-    left = max(0.001, ends_at - time.monotonic())
-    timeouts = (min(options.connect_timeout, left), min(options.read_timeout, left))
 
     def work() -> None:
         try:
-            response = session.get(
-                url,
-                headers=headers,
-                auth=login,
-                timeout=timeouts,
-                stream=True,
-                allow_redirects=False,
-            )
+            answers.put(get())
         except Exception as error:  # noqa: BLE001  # handed to the caller's thread
             answers.put(error)
-        else:
-            answers.put(response)
         if given_up.is_set():
             _close_unread(answers)
 
