@@ -149,11 +149,12 @@ def test_the_example_profile_holds_no_settings_of_its_own(dbt: Dbt) -> None:
     text = (dbt.project / "profiles.yml.example").read_text()
     outputs = yaml.safe_load(text)["instrument_warehouse"]["outputs"]
     for output in outputs.values():
-        for key in ("host", "port", "user", "password", "dbname"):
+        for key in ("host", "port", "user", "password", "dbname", "sslmode"):
             assert "env_var(" in output[key]
     names = set(re.findall(r"env_var\('(\w+)'", text))
     assert {name for name in names if name.startswith("WAREHOUSE_PG_")} == {
-        f"WAREHOUSE_PG_{part}" for part in ("HOST", "PORT", "USER", "PASSWORD", "DATABASE")
+        f"WAREHOUSE_PG_{part}"
+        for part in ("HOST", "PORT", "USER", "PASSWORD", "DATABASE", "SSLMODE")
     }
 
 

@@ -39,5 +39,5 @@
     select
         'nothing to compare' as key_held,
         null as key_wanted
-    where not exists (select 1 from wanted)
+    where not exists (select 1 from {{ original }})
 {%- endmacro %}

@@ -7,7 +7,7 @@ with instruments as (
 ),
 
 broker_instruments as (
-    select distinct canonical_id
+    select canonical_id
     from {{ ref('broker_instruments') }}
 )
 
@@ -15,7 +15,7 @@ select
     instruments.canonical_id as instrument_id,
     broker_instruments.canonical_id as broker_instrument_id
 from instruments
--- one to one, or none on either side
+-- one instrument to many tokens, or none on either side
 full join broker_instruments
     on instruments.canonical_id = broker_instruments.canonical_id
 where
