@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.end_to_end import dumps
-from tests.installation import Installation, Kept, Seen
+from tests.installation import Done, Installation, Kept, Seen
 
 # Somebody else's file: only the line INSTRUMENTS may change.
 ENV = b"# ingestion\r\nAPI_KEY='x=y'\nINSTRUMENTS=1,2,3\n\nLOG_LEVEL=info # quiet"
@@ -89,6 +89,36 @@ def published(first_publication: Published) -> Iterator[Published]:
     first_publication.at.put_back(first_publication.kept)
     yield first_publication
     first_publication.at.close()
+
+
+@dataclass(frozen=True)
+class PublishedTwice:
+    """The same, with the next day's dump published after it."""
+
+    first: Published
+    kept: Kept
+    seen: Seen
+    done: Done
+
+    @property
+    def at(self) -> Installation:
+        return self.first.at
+
+
+@pytest.fixture(scope="session")
+def second_publication(first_publication: Published) -> PublishedTwice:
+    first = first_publication
+    first.at.put_back(first.kept)
+    done = first.at.sync(first.next_dump).ok()
+    return PublishedTwice(first, first.at.keep("twice"), first.at.seen(), done)
+
+
+@pytest.fixture
+def published_twice(second_publication: PublishedTwice) -> Iterator[PublishedTwice]:
+    """Two publications, as if nothing had happened since."""
+    second_publication.at.put_back(second_publication.kept)
+    yield second_publication
+    second_publication.at.close()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Dumps for tests: a cut of Kite's real one, small enough to sync in seconds, and damages to it.
 
 The cut holds what the gate and the consumers look for (every exchange and segment, all indices,
-the nearest two expiries of the focus underlyings whole) in the real order, in the real spelling.
+the nearest three expiries of the focus underlyings whole) in the real order, in the real spelling.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def write_dump(path: Path, rows: Iterable[Row], columns: Sequence[str] = COLUMNS
 
 
 def cut(rows: Sequence[Row]) -> list[Row]:
-    """The small dump: about 3,000 of the real rows, in their order."""
+    """The small dump: about 4,000 of the real rows, in their order."""
     near = {name: _near_expiries(rows, name) for name in FOCUS}
     kept: Counter[tuple[str, str, str]] = Counter()
     small = []
@@ -81,7 +81,7 @@ def _near_expiries(rows: Iterable[Row], name: str) -> set[str]:
         and row["exchange"] == FOCUS[name]
         and row["instrument_type"] in OPTIONS
     }
-    return set(sorted(found)[:2])
+    return set(sorted(found)[:3])
 
 
 def _is_fine(strike: str) -> bool:

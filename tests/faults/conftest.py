@@ -1,0 +1,142 @@
+"""A laboratory: an installation on servers of our own, which tests break and mend.
+
+Two states are known whole: the first publication (`old`) and the one after it (`new`). Every
+test asserts that each destination shows one of them, and which.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end import dumps
+from tests.faults.servers import Held, PostgresServer, RedisServer
+from tests.installation import DESTINATIONS, POSTGRES, Done, Installation, Kept, Seen
+from tests.loader.broker import Broker, serving
+
+ENV = b"# somebody else's\r\nA='b=c'\nINSTRUMENTS=9,8,7\n\nLAST=1"
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    at: Installation
+    postgres: PostgresServer
+    redis: RedisServer
+    rows: list[dumps.Row]
+    dump: Path
+    next_dump: Path
+    old: Seen
+    new: Seen
+    kept_old: Kept
+    kept_new: Kept
+
+    def heal(self) -> None:
+        """Everything runs again."""
+        self.at.close()
+        self.postgres.start()
+        self.redis.heal()
+
+    def put_back(self, kept: Kept | None = None) -> None:
+        self.heal()
+        self.at.put_back(kept or self.kept_old)
+        self.redis.save()
+
+    def hold(self, table: str, mode: str) -> Held:
+        return Held(self.at.database_url, table, mode)
+
+    def editions(self) -> Mapping[str, str]:
+        """Which publication each destination shows, whole; PostgreSQL is never behind."""
+        found = self.at.seen().editions(self.old, self.new)
+        if found[POSTGRES] == "old":
+            assert "new" not in found.values(), f"something unpublished is visible: {found}"
+        return found
+
+    def assert_old(self) -> None:
+        assert self.at.seen().differing(self.old) == []
+
+    def assert_new(self) -> None:
+        assert self.at.seen().differing(self.new) == []
+
+    def assert_pending(self, *pending: str) -> None:
+        """All destinations show the new publication but these, which show the old one whole."""
+        found = self.editions()
+        for name in DESTINATIONS:
+            assert found[name] in ({"old", "same"} if name in pending else {"new", "same"}), found
+
+    def converge(self) -> Done:
+        """The same command again, with everything in order."""
+        done = self.at.sync(self.next_dump).ok()
+        self.assert_new()
+        return done
+
+
+@pytest.fixture(scope="session")
+def laboratory(
+    tmp_path_factory: pytest.TempPathFactory, kite_dump: Path
+) -> Iterator[Laboratory]:
+    folder = Path(tempfile.mkdtemp(prefix="iw-"))
+    folder.chmod(0o755)
+    (folder / "redis").mkdir()
+    postgres, redis = PostgresServer(folder / "pg"), RedisServer(folder / "redis")
+    at = Installation(tmp_path_factory.mktemp("lab") / "it", postgres.url("lab"), redis.url)
+    try:
+        yield _published(at, postgres, redis, dumps.cut(dumps.read_dump(kite_dump)))
+    finally:
+        at.close()
+        redis.thaw()
+        redis.kill()
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _published(
+    at: Installation, postgres: PostgresServer, redis: RedisServer, rows: list[dumps.Row]
+) -> Laboratory:
+    at.wipe()
+    at.env_file.write_bytes(ENV)
+    dump = dumps.write_dump(at.folder.parent / "day-1.csv", rows)
+    next_dump = dumps.write_dump(at.folder.parent / "day-2.csv", dumps.next_day(rows))
+    at.sync(dump).ok()
+    old, kept_old = at.seen(), at.keep("old")
+    at.sync(next_dump).ok()
+    new, kept_new = at.seen(), at.keep("new")
+    assert set(new.differing(old)) >= set(DESTINATIONS) - {"focus_instruments"}
+    return Laboratory(at, postgres, redis, rows, dump, next_dump, old, new, kept_old, kept_new)
+
+
+@pytest.fixture
+def lab(laboratory: Laboratory) -> Iterator[Laboratory]:
+    """Everything runs and shows the old publication."""
+    laboratory.put_back()
+    yield laboratory
+    laboratory.heal()
+
+
+@pytest.fixture(scope="module")
+def _standing(laboratory: Laboratory) -> Laboratory:
+    laboratory.put_back()
+    return laboratory
+
+
+@pytest.fixture
+def standing(_standing: Laboratory) -> Iterator[Laboratory]:
+    """The old publication, with the wreckage of the tests of the module that went before.
+
+    For faults after which nothing may have changed: each asserts just that, so that the next
+    may begin from it; the last test of the module shows that a sync converges after all of them.
+    """
+    yield _standing
+    _standing.heal()
+    if _standing.at.seen().differing(_standing.old):
+        _standing.put_back()
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with serving() as served:
+        yield served

@@ -1,0 +1,154 @@
+"""`kill -9` at every stage boundary, and in the middle of landing, building, publishing, writing."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from tests.faults.conftest import Laboratory
+from tests.installation import DOTENV, FOCUS, LOOKUP, POSTGRES, REDIS, Running, until
+
+# Said by a sync before it publishes, in this order.
+UNPUBLISHED = (
+    "start: reaching", "start: PostgreSQL answers", "fetch: getting", "fetch: 0.",
+    "land: copying", " rows (", "parse: reading", "parse: dbt", "build: building",
+    "models and seeds", "gate: auditing", "gate: green",
+)  # fmt: skip
+# Said from then on: the process goes on for some microseconds after a line.
+PUBLISHED = (
+    "publish: publishing", "publish: publication 2", "redis: exporting", "redis: written",
+    "dotenv: exporting", "dotenv: written", "token_lookup: exporting", "token_lookup: written",
+    "focus_instruments: exporting", "focus_instruments: ",
+)  # fmt: skip
+# Tables that a landing and a build replace, and that a publication writes early, midway, late.
+REPLACED = {
+    "staging.kite_instruments": "access share",
+    "candidate.broker_instruments": "access share",
+    "candidate.exp_redis__instruments": "access share",
+}
+WRITTEN = {
+    "public.instruments": "row exclusive",
+    "marts.instruments": "share",
+    "marts.exp_redis__instruments": "share",
+    "ops.exports": "share",
+}
+
+
+def worker_of(running: Running) -> psutil.Process:
+    """The process that audits, which starts early."""
+
+    def found() -> list[psutil.Process]:
+        children = psutil.Process(running.pid).children(recursive=True)
+        return [child for child in children if "expectations.worker" in " ".join(child.cmdline())]
+
+    return until(found, "the audit's process")[0]
+
+
+@pytest.mark.parametrize("line", UNPUBLISHED)
+def test_killed_before_publishing_nothing_has_changed(standing: Laboratory, line: str) -> None:
+    running = standing.at.start_sync(standing.next_dump)
+    running.wait_for(line)
+    running.kill()
+    if line.startswith("gate: green"):
+        # Publishing begins a moment after that line.
+        standing.editions()
+    else:
+        standing.assert_old()
+
+
+@pytest.mark.parametrize("table", REPLACED)
+def test_killed_in_the_middle_of_landing_or_building(standing: Laboratory, table: str) -> None:
+    running = standing.at.start_sync(standing.next_dump)
+    with standing.hold(table, REPLACED[table]) as held:
+        held.wait_for_victim()
+        running.kill()
+        standing.assert_old()
+
+
+def test_killed_in_the_middle_of_the_audit(standing: Laboratory) -> None:
+    running = standing.at.start_sync(standing.next_dump)
+    running.wait_for("build: building")
+    worker = worker_of(running)
+    worker.suspend()
+    running.wait_for("gate: auditing")
+    os.kill(running.pid, signal.SIGKILL)
+    worker.resume()
+    assert running.done().code == -signal.SIGKILL
+    standing.assert_old()
+
+
+@pytest.mark.parametrize("table", WRITTEN)
+def test_killed_in_the_middle_of_publishing(standing: Laboratory, table: str) -> None:
+    running = standing.at.start_sync(standing.next_dump)
+    with standing.hold(table, WRITTEN[table]) as held:
+        held.wait_for_victim()
+        running.kill()
+        standing.assert_old()
+    # Nor does the server go on by itself when the lock is gone.
+    until(lambda: not publishers(standing), "the end of the dead process's session")
+    standing.assert_old()
+
+
+def publishers(lab: Laboratory) -> list[tuple[object, ...]]:
+    return lab.at.execute(
+        "select pid from pg_stat_activity where application_name like 'warehouse%' "
+        "and datname = current_database()"
+    )
+
+
+def test_after_all_of_these_the_same_command_converges(standing: Laboratory) -> None:
+    standing.converge()
+    died = standing.at.execute("select count(*) from ops.sync_runs where status = 'died'")
+    assert died[0][0] > 0
+    assert standing.at.run("status").code == 0
+
+
+@pytest.mark.parametrize("line", PUBLISHED)
+def test_killed_while_exporting_each_destination_is_old_or_new(lab: Laboratory, line: str) -> None:
+    running = lab.at.start_sync(lab.next_dump)
+    running.wait_for(line)
+    running.process.kill()
+    running.done()
+    found = lab.editions()
+    if not line.startswith("publish: publishing"):
+        assert found[POSTGRES] == "new"
+    lab.converge()
+    assert lab.at.run("status").code == 0
+
+
+def test_killed_while_redis_does_not_answer(lab: Laboratory) -> None:
+    running = lab.at.start_sync(lab.next_dump)
+    running.wait_for("gate: auditing")
+    lab.redis.freeze()
+    running.wait_for("redis: exporting")
+    running.kill()
+    lab.redis.thaw()
+    lab.assert_pending(REDIS, DOTENV, LOOKUP, FOCUS)
+    lab.converge()
+
+
+def test_killed_in_the_middle_of_writing_redis(lab: Laboratory) -> None:
+    with lab.redis.client() as client:
+        client.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
+        running = lab.at.start_sync(lab.next_dump)
+        running.wait_for("redis: exporting")
+        until(lambda: waits_to_write(client), "a write that waits")
+        running.kill()
+        client.execute_command("CLIENT", "UNPAUSE")
+    lab.assert_pending(REDIS, DOTENV, LOOKUP, FOCUS)
+    lab.converge()
+
+
+def waits_to_write(client: object) -> bool:
+    listed = client.client_list()  # type: ignore[attr-defined]
+    return any(one["flags"] != "N" and "b" in one["flags"] for one in listed)
+
+
+def test_what_a_dead_writer_left_beside_the_env_file_is_removed(lab: Laboratory) -> None:
+    folder = lab.at.env_file.parent
+    (folder / "..env.0123456789ab.warehouse-tmp").write_bytes(b"INSTRUMENTS=1,2")
+    lab.converge()
+    assert not list(folder.glob("*warehouse-tmp")) + list(folder.glob(".*warehouse-tmp"))

@@ -1,0 +1,215 @@
+"""Files that cannot be written: folders read-only, disks full, paths that are no files."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Laboratory
+from tests.installation import DOTENV, LOOKUP, Done, Kept
+
+BLOCK = 4_096
+
+
+@pytest.fixture(scope="module")
+def pending(laboratory: Laboratory) -> Iterator[Kept]:
+    """The new publication everywhere but in the files, whose folder and path could not be written."""
+    lab = laboratory
+    lab.put_back()
+    done = lab.at.sync(
+        lab.next_dump, ENV_FILE=str(lab.dump / ".env"), TOKEN_LOOKUP_FILE=str(lab.dump / "x.json")
+    )
+    assert done.code == 5, done
+    lab.assert_pending(DOTENV, LOOKUP)
+    kept = lab.at.keep("no-files")
+    yield kept
+    lab.heal()
+
+
+@pytest.fixture
+def behind(laboratory: Laboratory, pending: Kept) -> Iterator[Laboratory]:
+    laboratory.put_back(pending)
+    yield laboratory
+    laboratory.heal()
+
+
+def is_told_and_finished_later(lab: Laboratory, done: Done, *pending: str) -> None:
+    assert done.code == 5, done
+    assert "Traceback" not in done.err
+    assert "warehouse export" in done.err
+    lab.assert_pending(*pending)
+    left = [path for path in lab.at.env_file.parent.rglob("*") if "warehouse-tmp" in path.name]
+    assert left == []
+    lab.converge()
+
+
+def refused(*command: str) -> bool:
+    return shutil.which(command[0]) is None or subprocess.run(command, check=False).returncode != 0
+
+
+@contextmanager
+def immutable(path: Path) -> Iterator[None]:
+    """Not even root may write there."""
+    if refused("chattr", "+i", str(path)):
+        pytest.skip("this file system or user has no chattr +i")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", str(path)], check=True)
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A small disk of its own, or the same folder read-only."""
+    if refused("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)):
+        pytest.skip("mounting needs root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_the_folder_of_the_env_file_is_read_only(behind: Laboratory) -> None:
+    with immutable(behind.at.env_file.parent):
+        done = behind.at.sync(behind.next_dump)
+    assert ".env" in done.err
+    is_told_and_finished_later(behind, done, DOTENV)
+
+
+def test_the_env_file_itself_is_immutable(behind: Laboratory) -> None:
+    with immutable(behind.at.env_file):
+        done = behind.at.sync(behind.next_dump)
+    is_told_and_finished_later(behind, done, DOTENV)
+
+
+def test_the_env_file_is_on_a_disk_mounted_read_only(behind: Laboratory) -> None:
+    at = behind.at
+    before = at.env_file.read_bytes()
+    with mounted(at.env_file.parent, "size=1m"):
+        at.env_file.write_bytes(before)
+        subprocess.run(["mount", "-o", "remount,ro", str(at.env_file.parent)], check=True)
+        done = at.sync(behind.next_dump)
+        assert at.env_file.read_bytes() == before
+    assert "read-only" in done.err
+    is_told_and_finished_later(behind, done, DOTENV)
+
+
+@pytest.mark.parametrize("free_blocks", [0, 1, 2])
+def test_the_disk_of_the_env_file_is_full(behind: Laboratory, free_blocks: int) -> None:
+    at = behind.at
+    before = at.env_file.read_bytes()
+    with mounted(at.env_file.parent, "size=64k"):
+        at.env_file.write_bytes(before)
+        fill_up(at.env_file.parent / "filler", free_blocks)
+        done = at.sync(behind.next_dump)
+        assert at.env_file.read_bytes() == before
+    assert "full" in done.err
+    is_told_and_finished_later(behind, done, DOTENV)
+
+
+def fill_up(filler: Path, free_blocks: int) -> None:
+    descriptor = os.open(filler, os.O_WRONLY | os.O_CREAT)
+    try:
+        while True:
+            os.write(descriptor, b"x" * BLOCK)
+    except OSError:
+        size = os.fstat(descriptor).st_size
+        os.ftruncate(descriptor, size - free_blocks * BLOCK)
+    finally:
+        os.close(descriptor)
+
+
+def test_files_may_not_grow_beyond_a_quota(behind: Laboratory) -> None:
+    """Where mounting is not allowed, a limit on the size of files stands in for a full disk."""
+
+    def small_files_only() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+
+    running = behind.at.start(
+        "sync", "--source", str(behind.next_dump), prepare=small_files_only
+    )
+    done = running.done()
+    assert "larger than allowed" in done.err
+    is_told_and_finished_later(behind, done, LOOKUP, DOTENV)
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a loop", "below a file", "a fifo"])
+def test_the_path_of_the_env_file_is_not_one_of_a_file(behind: Laboratory, kind: str) -> None:
+    place = behind.at.folder / "elsewhere"
+    place.mkdir()
+    path = place / ".env"
+    if kind == "a folder":
+        path.mkdir()
+    elif kind == "a loop":
+        path.symlink_to(path)
+    elif kind == "a fifo":
+        os.mkfifo(path)
+    else:
+        path = behind.next_dump / ".env"
+    done = behind.at.sync(behind.next_dump, ENV_FILE=str(path))
+    assert done.code == 5, done
+    assert str(path) in done.err
+    behind.assert_pending(DOTENV)
+    shutil.rmtree(place)
+    behind.converge()
+
+
+def test_a_link_to_the_env_file_is_followed_not_replaced(behind: Laboratory) -> None:
+    at = behind.at
+    target = at.folder / "shared.env"
+    at.env_file.rename(target)
+    at.env_file.symlink_to(target)
+    behind.converge()
+    assert at.env_file.is_symlink()
+    assert target.read_bytes() == behind.new.env
+    target.unlink()
+
+
+def test_the_folder_of_the_json_files_is_read_only(behind: Laboratory) -> None:
+    with immutable(behind.at.files):
+        done = behind.at.sync(behind.next_dump)
+    is_told_and_finished_later(behind, done, LOOKUP)
+
+
+def test_the_backups_folder_cannot_be_made(behind: Laboratory) -> None:
+    backups = behind.at.env_file.parent / "backups"
+    shutil.rmtree(backups, ignore_errors=True)
+    backups.write_text("a file, in the place of a folder")
+    done = behind.at.sync(behind.next_dump)
+    assert done.code == 5, done
+    behind.assert_pending(DOTENV)
+    backups.unlink()
+    behind.converge()
+
+
+@pytest.mark.parametrize("kind", ["below a file", "immutable"])
+def test_the_home_cannot_be_written(standing: Laboratory, kind: str) -> None:
+    home = standing.at.folder / "home2"
+    if kind == "immutable":
+        home.mkdir()
+        with immutable(home):
+            done = standing.at.sync(standing.next_dump, WAREHOUSE_HOME=str(home))
+        home.rmdir()
+    else:
+        path = standing.next_dump / "home"
+        done = standing.at.sync(standing.next_dump, WAREHOUSE_HOME=str(path))
+    assert done.code == 3, done
+    assert "Traceback" not in done.err
+    standing.assert_old()
+
+
+def test_the_landing_disk_is_full(standing: Laboratory) -> None:
+    landing = standing.at.home / "landing"
+    landing.mkdir(exist_ok=True)
+    with mounted(landing, "size=16k"):
+        done = standing.at.sync(standing.next_dump)
+    assert done.code == 3, done
+    assert "landing" in done.err
+    standing.assert_old()

@@ -1,0 +1,213 @@
+"""Redis gone, frozen, read-only, full, locked up, flushed, killed in mid-write, foreign."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.end_to_end import dumps, expected
+from tests.faults.conftest import Laboratory
+from tests.faults.test_death import waits_to_write
+from tests.installation import DESTINATIONS, REDIS, Kept, until
+
+Break = Callable[[Laboratory, redis.Redis], object]
+
+
+def fill(client: redis.Redis) -> None:
+    client.config_set("maxmemory-policy", "noeviction")
+    client.config_set("maxmemory", client.info("memory")["used_memory"])
+
+
+# What is broken, and a word of the error that must come.
+BROKEN: dict[str, tuple[Break, str]] = {
+    "gone": (lambda lab, _: lab.redis.kill(), "out of reach"),
+    "a read-only replica": (lambda _, client: client.replicaof("127.0.0.1", 1), "primary"),
+    "with too few replicas": (
+        lambda _, client: client.config_set("min-replicas-to-write", 1),
+        "replicas",
+    ),
+    "out of memory": (lambda _, client: fill(client), "memory"),
+}
+
+
+@pytest.fixture(scope="module")
+def pending(laboratory: Laboratory) -> Iterator[Kept]:
+    """The new publication in PostgreSQL and the files, Redis still old: it was gone."""
+    laboratory.put_back()
+    laboratory.redis.kill()
+    done = laboratory.at.sync(laboratory.next_dump)
+    laboratory.redis.start()
+    assert done.code == 5, done
+    laboratory.assert_pending(REDIS)
+    kept = laboratory.at.keep("pending")
+    yield kept
+    laboratory.heal()
+
+
+@pytest.fixture
+def behind(laboratory: Laboratory, pending: Kept) -> Iterator[Laboratory]:
+    laboratory.put_back(pending)
+    yield laboratory
+    laboratory.heal()
+
+
+def test_gone_for_a_whole_sync(lab: Laboratory) -> None:
+    lab.redis.kill()
+    done = lab.at.sync(lab.next_dump)
+    assert done.code == 5
+    assert "out of reach" in done.err
+    assert "warehouse export" in done.err
+    assert lab.at.run("status").code == 5
+    lab.redis.start()
+    lab.assert_pending(REDIS)
+    lab.at.run("export").ok()
+    lab.assert_new()
+    assert lab.at.run("status").code == 0
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_broken_it_stays_pending_and_is_finished_later(behind: Laboratory, what: str) -> None:
+    breaks, word = BROKEN[what]
+    with behind.redis.client() as client:
+        breaks(behind, client)
+    done = behind.at.sync(behind.next_dump)
+    assert done.code == 5, done
+    assert word in done.err
+    assert "Traceback" not in done.err
+    behind.redis.heal()
+    behind.assert_pending(REDIS)
+    again = behind.converge()
+    assert "Already published as 2" in again.out
+
+
+def test_wanting_a_password_that_was_not_given(behind: Laboratory) -> None:
+    with behind.redis.client() as client:
+        client.config_set("requirepass", "a secret word")
+        done = behind.at.sync(behind.next_dump)
+        client.auth("a secret word")
+        client.config_set("requirepass", "")
+    assert done.code == 5, done
+    assert "password" in done.err
+    behind.assert_pending(REDIS)
+    behind.converge()
+
+
+def test_killed_in_mid_write(behind: Laboratory) -> None:
+    with behind.redis.client() as client:
+        client.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
+        running = behind.at.start_sync(behind.next_dump)
+        until(lambda: waits_to_write(client), "a write that waits")
+        behind.redis.kill()
+    done = running.done()
+    assert done.code == 5, done
+    behind.redis.start()
+    behind.assert_pending(REDIS)
+    behind.converge()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "flushed", "half flushed", "marker gone", "foreign marker", "marker of the wrong type",
+        "half written", "wrong types", "fields too many", "keys too many", "keys that expire",
+    ],
+)  # fmt: skip
+def test_damaged_it_is_mended_by_the_same_dump(laboratory: Laboratory, damage: str) -> None:
+    lab = laboratory
+    if lab.at.seen().differing(lab.new):
+        lab.put_back(lab.kept_new)
+    with lab.redis.client() as client:
+        hurt(client, damage, lab)
+    assert damage == "keys that expire" or lab.at.seen().differing(lab.new) == [REDIS]
+    done = lab.at.sync(lab.next_dump).ok()
+    assert "Already published as 2" in done.out
+    lab.assert_new()
+    with lab.redis.client() as client:
+        assert all(client.ttl(key) == -1 for key in list(lab.new.redis)[:50])
+
+
+def hurt(client: redis.Redis, damage: str, lab: Laboratory) -> None:
+    keys = list(lab.new.redis)
+    some = keys[::2]
+    if damage == "flushed":
+        client.flushall()
+    elif damage == "half flushed":
+        client.delete(*some)
+    elif damage == "marker gone":
+        client.delete("instruments:publication")
+    elif damage == "foreign marker":
+        client.hset("instruments:publication", mapping={"publication": "77", "rows": "1"})
+    elif damage == "marker of the wrong type":
+        client.delete("instruments:publication")
+        client.rpush("instruments:publication", "what is this")
+    elif damage == "half written":
+        for key in some:
+            client.hset(key, mapping={"lot_size": "999", "name": "half"})
+    elif damage == "wrong types":
+        for key in some[:100]:
+            client.delete(key)
+            client.set(key, "text")
+    elif damage == "fields too many":
+        for key in some[:100]:
+            client.hset(key, "ltp", "1.5")
+    elif damage == "keys too many":
+        for number in range(100):
+            client.hset(f"instrument:{2_000_000_000 + number}", mapping={"tradingsymbol": "X"})
+        client.hset("instrument:not-a-number", mapping={"tradingsymbol": "X"})
+    elif damage == "keys that expire":
+        for key in keys[:50]:
+            client.expire(key, 3_600)
+
+
+def legacy(client: redis.Redis, hashes: dict[str, dict[str, str]], *, as_tables: bool) -> None:
+    """What the old scripts left: the same hashes, fields in another order, and no marker."""
+    if as_tables:
+        client.config_set("hash-max-ziplist-entries", 0)
+    pipeline = client.pipeline(transaction=False)
+    for key, values in hashes.items():
+        pipeline.hset(key, mapping=dict(reversed(values.items())))
+    pipeline.execute()
+    client.config_set("hash-max-ziplist-entries", 512)
+
+
+@pytest.mark.parametrize("as_tables", [False, True], ids=["as lists", "as tables"])
+def test_hashes_of_the_old_scripts_are_recognised(laboratory: Laboratory, *, as_tables: bool) -> None:
+    lab = laboratory
+    lab.put_back(lab.kept_new)
+    with lab.redis.client() as client:
+        client.flushall()
+        legacy(client, {key: dict(held) for key, held in lab.new.redis.items()}, as_tables=as_tables)
+        before = client.info("commandstats").get("cmdstat_hset", {"calls": 0})["calls"]
+        done = lab.at.sync(lab.next_dump).ok()
+        after = client.info("commandstats").get("cmdstat_hset", {"calls": 0})["calls"]
+    assert "Already published as 2" in done.out
+    lab.assert_new()
+    # They hold what they should, whatever the order of their fields: only the marker is written.
+    assert after - before <= 2
+
+
+@pytest.mark.slow
+def test_a_redis_full_of_the_old_scripts_keys_is_taken_over(
+    lab: Laboratory, kite_dump: Path
+) -> None:
+    lab.at.wipe()
+    baseline = lab.at.start_program(
+        [sys.executable, "-m", "benchmarks.row_at_a_time", str(kite_dump), lab.at.database_url,
+         lab.at.redis_url, str(lab.at.env_file)]
+    )  # fmt: skip
+    baseline.done().ok()
+    rows = dumps.read_dump(kite_dump)
+    wanted = expected.redis_hashes(rows)
+    seen = lab.at.seen()
+    assert len(seen.redis) == 125_581
+    lab.at.sync(kite_dump).ok()
+    seen = lab.at.seen()
+    assert seen.redis == wanted
+    assert seen.marker["rows"] == "125581"
+    assert lab.at.env_tokens() == dumps.tokens_of(rows, "NIFTY")
+    assert list(seen.active) == sorted(dumps.tokens_of(rows, "NIFTY"))
+    assert {name for name in DESTINATIONS if seen.by_destination()[name] is None} == set()
