@@ -10,7 +10,6 @@ from loader.landing import Load
 from warehouse.audit import Audit, AuditOf, Built, operator_name, run_audit
 from warehouse.build import BuildReport, DbtProject
 from warehouse.errors import GateRed, ServiceUnavailable
-from warehouse.filters import ALL
 from warehouse.ledger import (
     BuildParameters,
     LastPublication,
@@ -37,7 +36,7 @@ def build_candidate(
             feed=context.feed.name,
             as_of_date=context.as_of,
             filter=context.request.filter_text,
-            filter_names=() if names == (ALL,) else names,
+            filter_names=names,
             reference_prices=context.warehouse.settings.reference_prices,
         ),
     )
