@@ -116,10 +116,9 @@ def decide(
     *,
     expected_rules: Collection[str] = RULE_IDS,
 ) -> Verdict:
-    """The verdict over the rules' results and the build's dbt tests.
+    """The verdict: red if a check of severity error failed, was not evaluated or has no result.
 
-    Red if any check of severity error failed or was not evaluated, if nothing was evaluated, if
-    dbt tests were asked for (not None) and none was evaluated, or if a rule gave no result.
+    Red as well if no rule was evaluated, or no dbt test although a build belongs to this audit.
 
     Args:
         results: what the audit found.
@@ -139,15 +138,14 @@ def decide(
     check_acceptances(wanted, known=RULE_IDS | {result.rule for result in every})
     every = tuple(_accept(result, wanted) for result in every)
     reasons = [_reason(result) for result in every if result.is_red]
-    evaluated = sum(result.is_evaluated for result in every)
-    if not sum(result.is_evaluated for result in found):
+    if not any(result.is_evaluated for result in found):
         reasons.append("No rule of the gate was evaluated.")
     if dbt_tests is not None and not any(test.is_evaluated for test in tests):
         reasons.append("No dbt test was evaluated.")
     return Verdict(
         is_green=not reasons,
         results=every,
-        evaluated=evaluated,
+        evaluated=sum(result.is_evaluated for result in every),
         reasons=tuple(reasons),
         unused_acceptances=tuple(
             sorted(wanted.keys() - {each.rule for each in every if each.status == "accepted"})
