@@ -39,13 +39,13 @@ class ExportError(Exception):
         return (self.seen, expected, self.consumers, self.remedy)
 
 
-class DestinationUnavailable(ExportError):  # noqa: N818  # says what happened
+class DestinationUnavailable(ExportError):
     """The destination cannot be reached, is read-only, full or held by somebody: retry later."""
 
     is_transient = True
 
 
-class DestinationRefused(ExportError):  # noqa: N818  # says what happened
+class DestinationRefused(ExportError):
     """The destination has a shape or content that is not ours to change: a person decides."""
 
 

@@ -75,16 +75,19 @@ create table if not exists ops.published_overrides (
 comment on table ops.published_overrides is
 'The subscription overrides as they were at the last publication.';
 
--- Read backwards, these rows turn a publication into the one before it.
+-- Read backwards, these rows turn a publication into the one before it. A publication writes a
+-- key of a table once; an index that said so again would take longer than the publication.
 create table if not exists history.publication_changes (
-    publication_id bigint references ops.publications (publication_id),
+    publication_id bigint not null references ops.publications (publication_id),
     table_name text not null,
     key jsonb not null,
     change text not null check (change in ('added', 'changed', 'removed')),
     before jsonb,
-    primary key (publication_id, table_name, key),
     check ((change = 'added') = (before is null))
 );
 
 comment on table history.publication_changes is
 'One row per row of marts that a publication changed, with the whole row as it was before.';
+
+create index if not exists publication_changes_by_publication
+on history.publication_changes (publication_id, table_name);

@@ -135,6 +135,12 @@ def read_relations(cursor: Cursor, schema: str, names: Iterable[str]) -> dict[st
     }  # fmt: skip
 
 
+def read_views(cursor: Cursor, schema: str) -> list[Relation]:
+    """All views of a schema."""
+    names = cursor.execute("select viewname from pg_views where schemaname = %s", [schema])
+    return list(read_relations(cursor, schema, [name for (name,) in names.fetchall()]).values())
+
+
 def temporary_schema(cursor: Cursor) -> str:
     """The name of this session's schema of temporary tables; there has to be one already."""
     row = cursor.execute(

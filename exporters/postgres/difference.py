@@ -6,16 +6,15 @@ them in a temporary table; only those rows are touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from psycopg import sql
 
-from exporters.destination import SAMPLE_LINES, Plan
+from exporters.destination import Plan
 from exporters.errors import VerificationError
 from exporters.postgres import rows
 from exporters.postgres.catalog import Relation
+from exporters.postgres.samples import sample_rows
 from exporters.postgres.session import UNCHANGED, Cursor, settings
 
 _PLAN = sql.SQL("""
@@ -54,21 +53,6 @@ insert into history.publication_changes (publication_id, table_name, key, change
 select %(publication_id)s, %(table)s, {key}, p.change, to_jsonb(m)
 from {plan} as p
 left join {published} as m on {same_key}
-""")
-
-# A limit each, so that a few index look-ups find the rows.
-_SAMPLES = sql.SQL("""
-select few.change, {key}, to_jsonb(m), to_jsonb(c)
-from (
-    (select * from {plan} as p where p.change = 'added' order by {order} limit {lines})
-    union all
-    (select * from {plan} as p where p.change = 'changed' order by {order} limit {lines})
-    union all
-    (select * from {plan} as p where p.change = 'removed' order by {order} limit {lines})
-) as few
-left join {published} as m on {published_key}
-left join {candidate} as c on {candidate_key}
-order by few.change, {few_order}
 """)
 
 _READ_BACK = sql.SQL("""
@@ -198,7 +182,7 @@ def log_undo(cursor: Cursor, difference: TableDifference, publication_id: int) -
     published = difference.published
     cursor.execute(
         _LOG.format(
-            key=key_object(published.key, "p"),
+            key=rows.key_object(published.key, "p"),
             plan=difference.plan_table,
             published=published.identifier,
             same_key=rows.same_key(published.key, "p", "m"),
@@ -244,15 +228,6 @@ def table_state(cursor: Cursor, table: Relation) -> TableState:
     return TableState(*(row or (0, "0")))
 
 
-def key_object(key: Iterable[str], alias: str) -> sql.Composed:
-    """The key of a row as a JSON object."""
-    return sql.SQL("jsonb_build_object({})").format(
-        rows.COMMA.join(
-            sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(alias, name)) for name in key
-        )
-    )
-
-
 def _counted(
     cursor: Cursor, candidate: Relation, published: Relation, plan: sql.Identifier
 ) -> Plan:
@@ -261,44 +236,11 @@ def _counted(
             sql.SQL("select change, count(*) from {} group by change").format(plan)
         ).fetchall()
     )
-    cursor.execute(
-        _SAMPLES.format(
-            key=key_object(published.key, "few"),
-            order=rows.columns(published.key, "p"),
-            few_order=rows.columns(published.key, "few"),
-            lines=sql.Literal(SAMPLE_LINES),
-            plan=plan,
-            published=published.identifier,
-            candidate=candidate.identifier,
-            published_key=rows.same_key(published.key, "few", "m"),
-            candidate_key=rows.same_key(published.key, "few", "c"),
-        )
-    )
     return Plan(
         added=counts.get("added", 0),
         changed=counts.get("changed", 0),
         removed=counts.get("removed", 0),
-        samples=_sample_lines(cursor.fetchall()),
-    )
-
-
-def _sample_lines(found: Iterable[tuple[Any, ...]]) -> dict[str, tuple[str, ...]]:
-    """Readable lines by kind of change, of (change, key, old row, new row)."""
-    samples: dict[str, tuple[str, ...]] = {}
-    for change, key, before, after in found:
-        line = " ".join(str(part) for part in key.values())[:80]
-        if change == "changed":
-            line += ": " + told_changes(before, after)
-        samples[change] = (*samples.get(change, ()), line)
-    return samples
-
-
-def told_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """What differs between two rows: `lot_size 75 -> 65, name A -> B`, each value cut."""
-    return ", ".join(
-        f"{name} {str(before.get(name))[:40]} -> {str(after.get(name))[:40]}"
-        for name in after
-        if before.get(name) != after.get(name)
+        samples=sample_rows(cursor, candidate, published, plan),
     )
 
 

@@ -17,13 +17,13 @@ from __future__ import annotations
 from exporters.errors import DestinationRefused, ExportError
 
 
-class CandidateChanged(ExportError):  # noqa: N818  # says what happened
+class CandidateChanged(ExportError):
     """The candidate is no longer the one that was audited: build and audit again."""
 
     is_transient = True
 
 
-class SubscriptionsChangedMeanwhile(ExportError):  # noqa: N818  # says what happened
+class SubscriptionsChangedMeanwhile(ExportError):
     """A person changed `is_active` after the candidate was built; the change is recorded.
 
     Args:

@@ -12,16 +12,16 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from exporters.destination import SAMPLE_LINES, Plan
 from exporters.errors import DestinationRefused, VerificationError
 from exporters.postgres import rows
 from exporters.postgres.catalog import Relation
 from exporters.postgres.column_types import is_lossless
-from exporters.postgres.difference import told_changes
 from exporters.postgres.legacy_shape import COLUMNS, INSTRUMENTS, KEY
 from exporters.postgres.references import keep_referenced
+from exporters.postgres.samples import told_changes
 from exporters.postgres.session import UNCHANGED, Cursor
 
 OUR_SOURCE = "kite"
@@ -60,6 +60,17 @@ _CHANGE = sql.SQL("""
 update {instruments} as i set ({columns}, last_updated) = row({planned}, %(now)s)
 from publish_instruments as p
 where p.instrument_token = i.instrument_token and p.change = 'changed'
+""")
+
+# A symbol passes from one token to another: where somebody made symbols unique, the rows have to
+# let go of theirs first.
+_LET_GO = sql.SQL("""
+update {instruments} as i set trading_symbol = 'moving ' || i.instrument_token
+from publish_instruments as p
+where
+    p.instrument_token = i.instrument_token
+    and p.change = 'changed'
+    and p.trading_symbol <> i.trading_symbol
 """)
 
 _ADD = sql.SQL("""
@@ -164,7 +175,7 @@ def apply_instruments(cursor: Cursor, legacy: Legacy, *, now: datetime) -> Plan:
     if removed:
         kept, deactivated = _remove(cursor, legacy, parts, time)
     if counts.get("changed"):
-        cursor.execute(_CHANGE.format(**parts), time)
+        _change(cursor, parts, time)
     if counts.get("added"):
         cursor.execute(_ADD.format(**parts), time)
     return Plan(
@@ -205,6 +216,15 @@ def different_rows(cursor: Cursor, legacy: Legacy) -> tuple[int, list[int]]:
     )
     count, tokens = cursor.execute(query).fetchone() or (0, None)
     return count, tokens or []
+
+
+def _change(cursor: Cursor, parts: dict[str, sql.Composable], time: dict[str, Any]) -> None:
+    try:
+        with cursor.connection.transaction():
+            cursor.execute(_CHANGE.format(**parts), time)
+    except errors.UniqueViolation:
+        cursor.execute(_LET_GO.format(**parts))
+        cursor.execute(_CHANGE.format(**parts), time)
 
 
 def _remove(

@@ -6,7 +6,7 @@ added; it is never dropped or recreated, and a column of another type is refused
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from psycopg import sql
 
@@ -125,20 +125,29 @@ def _read_again(cursor: Cursor) -> Relation:
     return found
 
 
+def is_usable(found: Relation) -> bool:
+    """Whether the columns that the table has can be read and written as ours."""
+    return found.column(KEY) is not None and not any(_other_types(found))
+
+
 def _refuse_other_types(found: Relation) -> None:
     if found.column(KEY) is None:
         _refuse(f"{found} has no column {KEY}", "the token of each row", "Add the column")
+    for column, wanted in _other_types(found):
+        _refuse(
+            f"{found}.{column.name} is {column.type}",
+            f"{wanted}, or a wider type of that kind",
+            f"When every value fits: alter table {found} alter column {column.name} type {wanted}",
+        )
+
+
+def _other_types(found: Relation) -> Iterator[tuple[Column, str]]:
+    """Columns that cannot hold our values, each with the type that could."""
     for name, definition in COLUMNS.items():
         column = found.column(name)
-        if column is None or name == _NOT_OURS:
-            continue
         wanted = definition.split(" default")[0]
-        if not _can_hold(column, wanted):
-            _refuse(
-                f"{found}.{name} is {column.type}",
-                f"{wanted}, or a wider type of that kind",
-                f"When every value fits: alter table {found} alter column {name} type {wanted}",
-            )
+        if column is not None and name != _NOT_OURS and not _can_hold(column, wanted):
+            yield column, wanted
 
 
 def _can_hold(column: Column, wanted: str) -> bool:

@@ -11,7 +11,7 @@ from psycopg.rows import tuple_row
 
 from exporters.postgres.catalog import Relation, read_relations
 from exporters.postgres.legacy_rows import OUR_SOURCE
-from exporters.postgres.legacy_shape import INSTRUMENTS, read_instruments
+from exporters.postgres.legacy_shape import INSTRUMENTS, is_usable, read_instruments
 from exporters.postgres.override_rules import (
     HandChange,
     Override,
@@ -97,9 +97,10 @@ def count_unpublished(cursor: Cursor) -> int:
 def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | None) -> int:
     """The same inside a transaction that holds `public.instruments` against writers."""
     instruments = read_instruments(cursor)
-    flag = instruments.column("is_active") if instruments else None
-    if instruments is None or flag is None or flag.type != "boolean":
+    if instruments is None or instruments.column("is_active") is None:
         return 0  # nothing that a person could have switched
+    if not is_usable(instruments):
+        return 0  # the publication refuses the table, aloud
     at = recorded_at or database_time(cursor)
     held = _read(cursor, sql.Identifier("ops", "subscription_overrides"))
     last = cursor.execute(_LAST_FILTER).fetchone()
@@ -192,7 +193,8 @@ def _adopted(
     cursor.execute(
         sql.SQL(
             "select i.instrument_token, {} from {} as i where i.is_active and {}"
-            " and i.instrument_token is not null order by i.instrument_token desc"
+            " and i.instrument_token between -2147483648 and 2147483647"
+            " order by i.instrument_token desc"
         ).format(values, INSTRUMENTS, _ours(instruments))
     )
     active = {token: dict(zip(spelled, rest, strict=True)) for token, *rest in cursor.fetchall()}

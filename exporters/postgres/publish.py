@@ -10,7 +10,7 @@ from psycopg import sql
 
 from exporters.errors import DestinationRefused
 from exporters.postgres.candidate import audited_candidate
-from exporters.postgres.catalog import Relation, read_relations
+from exporters.postgres.catalog import Relation, read_relations, read_views
 from exporters.postgres.content import Applied, publish_instruments, publish_table
 from exporters.postgres.errors import SubscriptionsChangedMeanwhile
 from exporters.postgres.ledger import Facts, open_publication
@@ -109,7 +109,7 @@ def _publish(
     with watch.stage("shape"):
         published = read_relations(cursor, PUBLISHED_SCHEMA, candidate)
         migrations = _plan_migrations(cursor, candidate, published)
-        grants = _make_way(cursor, migrations, published)
+        grants = _make_way(cursor, migrations, published, request.candidate_schema)
     for wanted in candidate.values():
         if wanted.kind == "table":
             with watch.stage(f"marts.{wanted.name}"):
@@ -158,14 +158,20 @@ def _make_way(
     cursor: Cursor,
     migrations: Mapping[str, Migration],
     published: Mapping[str, Relation],
+    candidate_schema: str,
 ) -> dict[str, tuple[Grant, ...]]:
-    """Drop our own views over columns that change their type; who may read them, by name."""
+    """Drop our own views over columns that change their type; who may read them, by name.
+
+    Ours are the published ones, made again in this publication, and those with which the
+    candidate's models read what is published, made again by the next build.
+    """
     grants: dict[str, tuple[Grant, ...]] = {}
     for migration in migrations.values():
         if migration.retyped:
             views = [
                 one for one in published.values() if one.kind == "view" and one.name not in grants
             ]
+            views += read_views(cursor, candidate_schema)
             grants |= step_aside(cursor, migration.table, migration.retyped, views)
     return grants
 

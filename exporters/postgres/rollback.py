@@ -11,13 +11,13 @@ from psycopg import sql
 
 from exporters.postgres.catalog import Relation, read_relations, temporary_schema
 from exporters.postgres.content import Applied, publish_instruments, publish_table
-from exporters.postgres.difference import key_object
 from exporters.postgres.errors import PublicationOutOfReach, PublicationUnknown
 from exporters.postgres.ledger import Facts, open_publication
 from exporters.postgres.migration import Step, apply_steps
 from exporters.postgres.overrides import capture
 from exporters.postgres.publish import hold_instruments
 from exporters.postgres.request import DEFAULT_LOCK_TIMEOUT_MS, PUBLISHED_SCHEMA, Publication
+from exporters.postgres.rows import key_object
 from exporters.postgres.seal import seal
 from exporters.postgres.session import UNCHANGED, Connection, Cursor, Stopwatch, publishing
 

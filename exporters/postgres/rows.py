@@ -33,6 +33,15 @@ def differs(relation: Relation, left: str, right: str) -> sql.Composed:
     )
 
 
+def key_object(key: Iterable[str], alias: str) -> sql.Composed:
+    """The key of a row as a JSON object."""
+    return sql.SQL("jsonb_build_object({})").format(
+        COMMA.join(
+            sql.SQL("{}, {}").format(sql.Literal(name), sql.Identifier(alias, name)) for name in key
+        )
+    )
+
+
 def _comparable(relation: Relation, alias: str) -> sql.Composed:
     # json has no equality: its text has.
     return COMMA.join(

@@ -121,7 +121,12 @@ def translated_failures() -> Iterator[None]:
             consumers=UNCHANGED,
             remedy="Change the constraint or the rows that it names, then publish again",
         ) from error
-    except (errors.InsufficientPrivilege, errors.FeatureNotSupported) as error:
+    except (
+        errors.InsufficientPrivilege,
+        errors.FeatureNotSupported,
+        errors.RaiseException,  # a trigger of somebody's
+        errors.GeneratedAlways,
+    ) as error:
         raise DestinationRefused(
             f"PostgreSQL refused a statement: {_told(error)}",
             consumers=UNCHANGED,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import errors, sql
 
-from exporters.errors import DestinationRefused
+from exporters.errors import DestinationRefused, VerificationError
 from exporters.postgres.catalog import Relation
 from exporters.postgres.session import UNCHANGED, Cursor, settings, waiting_for
 
@@ -50,6 +51,11 @@ reading as (
 select view from reading
 """
 
+# A string literal, a quoted name, a name or number, or one other character.
+_TOKEN = re.compile(
+    r"""[Ee]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\W]\w*|.""", re.DOTALL
+)
+
 _GRANTS = """
 select g.grantee, r.rolname, g.privilege_type, g.is_grantable
 from pg_class as c
@@ -88,10 +94,32 @@ def refuse_unpublished_references(
 
 
 def definitions(cursor: Cursor, schema: str, views: Sequence[Relation]) -> dict[str, str]:
-    """The text of each view, with the names of its own schema left unqualified."""
+    """The text of each view; names of its own schema are qualified only where they must be."""
     with settings(cursor, search_path=_path(schema)):
         found = cursor.execute(_DEFINITIONS, [[view.oid for view in views]]).fetchall()
-    return {name: definition.strip().rstrip(";") for name, definition in found}
+    return {name: text.strip().rstrip(";") for name, text in found}
+
+
+def requalified(definition: str, schema: str, target: str) -> str:
+    """The definition with the relations of one schema taken from another; literals stay.
+
+    PostgreSQL qualifies a relation even where the search path finds it when a `with` query has
+    the same name, as in `with instruments as (select ... from candidate.instruments)`.
+    """
+    quoted = sql.Identifier(schema).as_string()
+    tokens = _TOKEN.findall(definition)
+    around = zip(["", *tokens], tokens, [*tokens[1:], ""], strict=False)
+    return "".join(
+        sql.Identifier(target).as_string()
+        if token in {schema, quoted} and following == "." and before != "."
+        else token
+        for before, token, following in around
+    )
+
+
+def _spelled_alike(definition: str, schema: str) -> str:
+    """The same definition for comparison, however the schema's name is quoted."""
+    return requalified(definition, schema, schema)
 
 
 def publish_views(
@@ -114,9 +142,15 @@ def publish_views(
     Returns:
         What was done, a line each.
     """
-    wanted = definitions(cursor, candidates[0].schema, candidates) if candidates else {}
+    wanted = {
+        name: requalified(text, candidates[0].schema, schema)
+        for name, text in _definitions_of(cursor, candidates).items()
+    }
     kept = dict(published)
-    held = definitions(cursor, schema, list(kept.values())) if kept else {}
+    held = {
+        name: _spelled_alike(text, schema)
+        for name, text in _definitions_of(cursor, list(kept.values())).items()
+    }
     rights = dict(grants)
     for view in candidates:
         if view.name in kept and not _only_grows(kept[view.name], view):
@@ -135,7 +169,34 @@ def publish_views(
             _grant(cursor, target, grant)
         if view.name in held and wanted[view.name] != held[view.name]:
             told.append(f"{schema}.{view.name}: new definition")
+    _refuse_foreign_references(cursor, [view.name for view in candidates], schema)
     return told
+
+
+def _definitions_of(cursor: Cursor, views: Sequence[Relation]) -> dict[str, str]:
+    return definitions(cursor, views[0].schema, views) if views else {}
+
+
+def _refuse_foreign_references(cursor: Cursor, names: Sequence[str], schema: str) -> None:
+    """A published view that read the candidate would show what nobody audited.
+
+    Raises:
+        VerificationError: One reads a relation of another schema.
+    """
+    found = cursor.execute(
+        "select array_agg(c.oid) from pg_class as c where c.relnamespace = %s::regnamespace"
+        " and c.relname = any(%s)",
+        [sql.Identifier(schema).as_string(), list(names)],
+    ).fetchone()
+    oids = found[0] if found and found[0] else []
+    for view, other, name in cursor.execute(_REFERENCES, [oids]).fetchall():
+        if other != schema:
+            raise VerificationError(
+                f"view {schema}.{view} would read {other}.{name}",
+                expected=f"a view over {schema} alone",
+                consumers=UNCHANGED,
+                remedy="Simplify the model's SQL, and build and publish again",
+            )
 
 
 def step_aside(

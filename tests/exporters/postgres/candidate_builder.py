@@ -62,13 +62,16 @@ create unlogged table candidate.exp_redis__instruments (
 
 _VIEWS = """
 create view candidate.exp_postgres__instruments as
+-- Named as the house's SQL names its imports: like the relation that is imported.
+with broker_instruments as (select * from candidate.broker_instruments),
+active_subscriptions as (select * from candidate.active_subscriptions)
 select
     b.instrument_token, b.exchange_token, b.tradingsymbol as trading_symbol, b.name, b.exchange,
     b.segment, b.instrument_type, b.expiry_date as expiry, b.strike::numeric(12,2) as strike,
     b.tick_size_inr::numeric(10,4) as tick_size, b.lot_size,
     s.instrument_token is not null as is_active, b.broker as source
-from candidate.broker_instruments as b
-left join candidate.active_subscriptions as s on s.instrument_token = b.instrument_token
+from broker_instruments as b
+left join active_subscriptions as s on s.instrument_token = b.instrument_token
 where b.broker = 'kite';
 create view candidate.exp_json__token_lookup as
 select e.instrument_token, e.exchange || ':' || e.trading_symbol as key

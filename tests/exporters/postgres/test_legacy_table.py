@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from exporters.errors import DestinationRefused, VerificationError
-from exporters.postgres import publish
+from exporters.postgres import capture_overrides, publish
 from tests.exporters.postgres.candidate_builder import (
     DAY_1,
     GAIL_CE,
@@ -214,8 +214,10 @@ def test_column_of_another_type_is_refused_before_anything_changes(
     columns[column] = found
     spelled = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     warehouse.execute(f"create table public.instruments ({spelled})".encode())
+    warehouse.execute("insert into instruments select")  # one row, all null
     build(warehouse)
     before = everything(warehouse)
+    assert capture_overrides(warehouse) == 0
     with pytest.raises(DestinationRefused, match=rf"public\.instruments\.{column} is {found}"):
         publish(warehouse, request(warehouse))
     assert everything(warehouse) == before
@@ -344,6 +346,43 @@ def test_constraint_of_others_that_forbids_a_row_is_refused_by_name(
     with pytest.raises(DestinationRefused, match="few_lots"):
         publish(warehouse, request(warehouse))
     assert everything(warehouse) == before
+
+
+def test_symbol_that_passes_between_tokens_passes_a_unique_index_of_others(
+    warehouse: psycopg.Connection,
+) -> None:
+    build(warehouse)
+    publish(warehouse, request(warehouse))
+    warehouse.execute("create unique index by_symbol on instruments (exchange, trading_symbol)")
+    exchanged = (
+        replace(NIFTY_CE, tradingsymbol=NIFTY_PE.tradingsymbol),
+        replace(NIFTY_PE, tradingsymbol=GAIL_CE.tradingsymbol),
+        replace(GAIL_CE, tradingsymbol=NIFTY_CE.tradingsymbol),
+    )
+    build(warehouse, exchanged)
+    publish(warehouse, request(warehouse))
+    found = dict(warehouse.execute("select instrument_token, trading_symbol from instruments"))
+    assert found == {row.instrument_token: row.tradingsymbol for row in exchanged}
+    build(warehouse, [*exchanged, replace(NIFTY_CE, instrument_token=9, strike=Decimal(1),
+        tradingsymbol=GAIL_CE.tradingsymbol)])  # fmt: skip
+    before = everything(warehouse)
+    with pytest.raises(DestinationRefused, match="by_symbol"):
+        publish(warehouse, request(warehouse))
+    assert everything(warehouse) == before
+
+
+def test_trigger_of_others_that_raises_is_told(warehouse: psycopg.Connection) -> None:
+    build(warehouse)
+    publish(warehouse, request(warehouse))
+    warehouse.execute(
+        "create function forbid() returns trigger language plpgsql as"
+        " $$ begin raise exception 'lots are frozen until Friday'; end $$;"
+        "create trigger forbid before update on instruments"
+        " for each row execute function forbid()"
+    )
+    build(warehouse, [replace(GAIL_CE, lot_size=1), *ROWS[:3]])
+    with pytest.raises(DestinationRefused, match="lots are frozen until Friday"):
+        publish(warehouse, request(warehouse))
 
 
 def test_triggers_of_others_run_as_they_do_for_everybody(warehouse: psycopg.Connection) -> None:

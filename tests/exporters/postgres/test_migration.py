@@ -10,6 +10,7 @@ import pytest
 from exporters.errors import DestinationRefused, DestinationUnavailable
 from exporters.postgres import publish
 from exporters.postgres.column_types import is_lossless
+from exporters.postgres.views import requalified
 from tests.exporters.postgres.candidate_builder import (
     BANKNIFTY_CE,
     GAIL_CE,
@@ -155,6 +156,11 @@ def test_lossless_widening_is_applied_under_our_own_views(warehouse: psycopg.Con
             alter="alter table candidate.broker_instruments alter column lot_size type bigint,"
             " alter column strike type numeric(20,6);"
             "alter table candidate.instruments alter column lot_size type bigint;",
+        )
+        # The models of a candidate may read what is published, through views that each build makes.
+        warehouse.execute(
+            "create view candidate.stg_published as select lot_size from marts.instruments;"
+            "create view candidate.int_published as select lot_size from candidate.stg_published"
         )
         publication = publish(warehouse, request(warehouse))
         assert "marts.instruments: widen lot_size from integer to bigint" in publication.migrations
@@ -338,3 +344,37 @@ def test_migration_gives_up_soon_when_a_reader_holds_the_table(
 )  # fmt: skip
 def test_lossless_exchanges_of_types(old: str, new: str, *, expected: bool) -> None:
     assert is_lossless(old, new) is expected
+
+
+def test_published_views_read_nothing_of_the_candidate(warehouse: psycopg.Connection) -> None:
+    """The next build drops the candidate with all that hangs on it, and is not audited."""
+    build(warehouse)
+    publish(warehouse, request(warehouse))
+    reads = warehouse.execute(
+        """
+        select distinct n.nspname
+        from pg_depend as d
+        inner join pg_rewrite as r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+        inner join pg_class as v on v.oid = r.ev_class
+        inner join pg_class as t on d.refclassid = 'pg_class'::regclass and t.oid = d.refobjid
+        inner join pg_namespace as n on n.oid = t.relnamespace
+        where v.relnamespace = 'marts'::regnamespace and v.relkind = 'v'
+        """
+    ).fetchall()
+    assert reads == [("marts",)]
+    shown = "select * from marts.exp_postgres__instruments order by 1"
+    before = warehouse.execute(shown).fetchall()
+    assert before
+    warehouse.execute("drop schema candidate cascade")
+    assert warehouse.execute(shown).fetchall() == before
+
+
+def test_only_names_of_relations_are_moved_to_the_published_schema() -> None:
+    definition = """select 'candidate.a', E'it\\'s candidate.b', xcandidate.c, t."candidate.d",
+        t."a candidate.b", u.candidate.x
+        from candidate.e as t join "candidate"."f g" on candidate.e.h = xcandidate.c"""
+    assert requalified(definition, "candidate", "marts") == (
+        """select 'candidate.a', E'it\\'s candidate.b', xcandidate.c, t."candidate.d",
+        t."a candidate.b", u.candidate.x
+        from "marts".e as t join "marts"."f g" on "marts".e.h = xcandidate.c"""
+    )
