@@ -350,6 +350,8 @@ def test_published_views_read_nothing_of_the_candidate(warehouse: psycopg.Connec
     """The next build drops the candidate with all that hangs on it, and is not audited."""
     build(warehouse)
     publish(warehouse, request(warehouse))
+    build(warehouse)
+    publish(warehouse, request(warehouse))
     reads = warehouse.execute(
         """
         select distinct n.nspname
