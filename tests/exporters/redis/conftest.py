@@ -46,7 +46,7 @@ def start_redis() -> Iterator[StartRedis]:
             url = f"redis://127.0.0.1:{port}" if port else f"unix://{place}"
             server = RedisServer(url, folder, arguments, subprocess.Popen(arguments))
             stack.callback(server.kill)
-            wait_for(url)
+            wait_for(place, server.process)
             return server
 
         yield start

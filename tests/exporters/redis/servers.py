@@ -8,13 +8,10 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-
-import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 
 @dataclass
@@ -26,26 +23,31 @@ class RedisServer:
     arguments: list[str]
     process: subprocess.Popen[bytes]
 
+    @property
+    def socket(self) -> Path:
+        return self.folder / "redis.sock"
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(10)
 
     def restart(self) -> None:
         self.process = subprocess.Popen(self.arguments)
-        wait_for(self.url)
+        wait_for(self.socket, self.process)
 
 
-def wait_for(url: str) -> None:
-    client = redis.Redis.from_url(
-        url,
-        retry=Retry(ConstantBackoff(0.02), retries=500),
-        retry_on_error=[redis.ConnectionError, FileNotFoundError, redis.BusyLoadingError],
-    )
-    with client:
-        try:
-            client.ping()
-        except redis.AuthenticationError:
-            return  # it answers, and wants a password
+def wait_for(place: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the server behind a Unix socket answers, if only to ask for a password."""
+    for _ in range(1000):
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(5)
+            client.connect(str(place))
+            client.sendall(b"PING\r\n")
+            if client.recv(100).startswith((b"+PONG", b"-NOAUTH")):
+                return
+        with suppress(subprocess.TimeoutExpired):
+            raise RuntimeError(f"redis-server ended with {process.wait(0.02)}")
+    raise RuntimeError("redis-server did not answer")
 
 
 def free_port() -> int:
@@ -85,8 +87,7 @@ class Relay:
         self.is_cutting = False
         self.port = 0
         self._ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -94,23 +95,16 @@ class Relay:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(10)
 
-    def _run(self) -> None:
-        self._loop.run_until_complete(self._listen())
-        self._loop.run_forever()
-        tasks = asyncio.all_tasks(self._loop)
-        for task in tasks:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
-
-    async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def _run(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
+        await self._end.wait()
+        server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -118,13 +112,18 @@ class Relay:
         except OSError:
             writer.close()
             return
-        try:
-            await asyncio.gather(
-                self._forward(reader, outer), self._back(inner, writer), return_exceptions=True
-            )
-        finally:
-            outer.close()
-            writer.close()
+        directions = [
+            asyncio.ensure_future(self._forward(reader, outer)),
+            asyncio.ensure_future(self._back(inner, writer)),
+        ]
+        with suppress(asyncio.CancelledError):
+            # Either side's end is the end of both.
+            await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        for direction in directions:
+            direction.cancel()
+        await asyncio.gather(*directions, return_exceptions=True)
+        outer.close()
+        writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
@@ -136,12 +135,10 @@ class Relay:
             if self._left == 0:
                 self.stopped.set()
                 if self.is_cutting:
-                    raise ConnectionAbortedError
+                    return
                 await asyncio.Event().wait()
-        writer.close()
 
     async def _back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
             writer.write(data)
             await writer.drain()
-        writer.close()
