@@ -177,7 +177,12 @@ class DbtProject:
         outcome = self._invoke(
             arguments, callbacks=[_Watcher(on_node, self._total)], manifest=self._manifest
         )
-        return tuple(_node_result(result) for result in outcome.result.results)
+        return tuple(
+            _node_result(result)
+            for result in outcome.result.results
+            # Exposures are listed, with nothing to do.
+            if result.node.resource_type != "exposure"
+        )
 
     def docs(self, folder: Path) -> Path:
         """Write the documentation of the published schema as one file, readable offline."""

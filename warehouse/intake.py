@@ -9,7 +9,9 @@ import psycopg
 from loader.archive import prune
 from loader.fetch import Dump, fetch
 from loader.landing import Load, land
-from warehouse.source import fetch_options, known_validator
+from loader.ledger import last_validator
+from loader.source import parse_source
+from warehouse.source import fetch_options
 from warehouse.sync_request import SyncContext
 
 
@@ -21,7 +23,9 @@ def fetch_dump(context: SyncContext, connection: psycopg.Connection) -> Dump:
     """
     settings = context.warehouse.settings
     request = context.request
-    context.run.update(stage="fetch", source=request.source, as_of_date=context.as_of)
+    # As it may be shown: a URL may hold a password or a key.
+    place = parse_source(request.source, context.feed).shown
+    context.run.update(stage="fetch", source=place, as_of_date=context.as_of)
     with context.stages.stage("fetch", f"getting the {context.feed.name} dump") as stage:
         dump = fetch(
             request.source,
@@ -29,12 +33,11 @@ def fetch_dump(context: SyncContext, connection: psycopg.Connection) -> Dump:
             as_of=context.as_of,
             landing=settings.landing,
             options=fetch_options(settings, request.filter_text),
-            known=known_validator(connection, context.feed),
+            known=last_validator(connection, context.feed.name, place),
             on_progress=lambda done, total: stage.advance(done, total, "downloading"),
         )
         news = ", unchanged at the broker" if dump.is_unchanged else ""
         stage.done(f"{dump.size / 1e6:.1f} MB from {dump.source}{news}, sha256 {dump.sha256[:12]}")
-    context.run.update(source=dump.source)
     return dump
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import psycopg
-
 from loader.feeds import FEEDS, KITE, Feed
-from loader.fetch import FetchOptions, Validator
+from loader.fetch import FetchOptions
 from warehouse.errors import UsageError
 from warehouse.settings import Settings
 
@@ -52,22 +50,3 @@ def fetch_options(settings: Settings, filter_text: str) -> FetchOptions:
         headers=headers,
         offline_command=f"make sync FILTER={filter_text} SOURCE=sample",
     )
-
-
-def known_validator(connection: psycopg.Connection, feed: Feed) -> Validator | None:
-    """What is known of the dump that was landed last, to ask only for a newer one."""
-    row = connection.execute(
-        """
-        select source, landing_path, sha256, etag, last_modified
-        from ops.loads
-        where feed = %s and status = 'landed' and coalesce(etag, last_modified) is not null
-        order by load_id desc
-        limit 1
-        """,
-        (feed.name,),
-    ).fetchone()
-    connection.commit()
-    if row is None:
-        return None
-    source, path, sha256, etag, last_modified = row
-    return Validator(source, Path(path), sha256, etag, last_modified)
