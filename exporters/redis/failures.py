@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import hiredis
 import redis
+from redis import exceptions
 
 from exporters.errors import DestinationRefused, DestinationUnavailable, ExportError
 
@@ -44,6 +45,23 @@ _LASTING = {
     ),
     "MOVED": "it is a node of a cluster: use redis+cluster:// in REDIS_URL",
     "CROSSSLOT": "it is a cluster: use redis+cluster:// in REDIS_URL",
+}
+
+
+_CUT_OFF = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+# redis-py takes the code off the text and makes a class of it; the more special class first.
+_CODES: dict[type[redis.RedisError], str] = {
+    exceptions.MovedError: "MOVED",
+    exceptions.AskError: "TRYAGAIN",
+    exceptions.TryAgainError: "TRYAGAIN",
+    exceptions.ClusterDownError: "CLUSTERDOWN",
+    exceptions.ClusterCrossSlotError: "CROSSSLOT",
+    exceptions.MasterDownError: "MASTERDOWN",
+    exceptions.BusyLoadingError: "LOADING",
+    exceptions.OutOfMemoryError: "OOM",
+    exceptions.ReadOnlyError: "READONLY",
+    exceptions.NoPermissionError: "NOPERM",
 }
 
 
@@ -98,7 +116,7 @@ def _by_kind(error: BaseException, text: str, place: str, consumers: str) -> Exp
             consumers=consumers,
             remedy="Correct the user and password in REDIS_URL.",
         )
-    if isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError)):
+    if isinstance(error, (*_CUT_OFF, exceptions.RedisClusterException)):
         return DestinationUnavailable(
             f"Redis at {place} is out of reach: {text}",
             consumers=consumers,
@@ -124,7 +142,9 @@ def _names(text: str, code: str) -> bool:
 
 def _words(error: BaseException) -> str:
     lines = str(error).splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    text = lines[0][:300] if lines else type(error).__name__
+    code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), "")
+    return text if text.startswith(code) else f"{code} {text}"
 
 
 @contextmanager
@@ -140,7 +160,7 @@ def explained(place: str, consumers: str, *, cut_off: str = "") -> Iterator[None
         yield
     except PartlyExecuted as error:
         raise explain(error, place, PARTLY_STATE) from error
-    except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+    except _CUT_OFF as error:
         raise explain(error, place, cut_off or consumers) from error
     except (
         redis.RedisError,
