@@ -165,7 +165,7 @@ def _failing_as(path: Path) -> Iterator[None]:
 @contextmanager
 def _temporary_beside(real: Path) -> Iterator[tuple[int, Path]]:
     """A locked temporary file beside the real one; gone afterwards, whatever happens."""
-    temporary = real.with_name(f".{real.name}.{secrets.token_hex(6)}{_TEMPORARY}")
+    temporary = real.with_name(f"{_start(real)}{secrets.token_hex(6)}{_TEMPORARY}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -175,11 +175,15 @@ def _temporary_beside(real: Path) -> Iterator[tuple[int, Path]]:
         os.close(descriptor)
 
 
+def _start(real: Path) -> str:
+    """What the names of the file's temporary files begin with: hidden files, all of them."""
+    return f".{real.name.removeprefix('.')}."
+
+
 def _sweep(real: Path) -> None:
     """Remove the temporary files of this file whose writers died."""
-    start = f".{real.name}."
     for entry in list(os.scandir(real.parent)):
-        if entry.name.startswith(start) and entry.name.endswith(_TEMPORARY):
+        if entry.name.startswith(_start(real)) and entry.name.endswith(_TEMPORARY):
             with suppress(OSError):
                 _remove_if_unlocked(Path(entry.path))
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import tuple_row
 
 from exporters.atomic_file import (
@@ -29,7 +28,7 @@ from exporters.atomic_file import (
 from exporters.destination import SAMPLE_LINES, Destination, Plan
 from exporters.dotenv_line import held, with_line
 from exporters.errors import DestinationRefused, DestinationUnavailable, VerificationError
-from exporters.published import snapshot
+from exporters.published import PUBLISHED_SCHEMA, snapshot
 from exporters.standalone import Connection, options, run
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
@@ -39,9 +38,7 @@ _NEW_FILE_MODE = 0o600  # a .env holds secrets
 _BACKUP_FOLDER_MODE = 0o700
 _ATTEMPTS = 5
 
-_LINES = sql.SQL("select variable, value, tokens from {}").format(
-    sql.Identifier("marts", "exp_dotenv__instruments")
-)
+_LINES = "select variable, value, tokens from exp_dotenv__instruments"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +74,23 @@ class DotenvLine:
         path: The file, or a symlink to it.
         connection: A PostgreSQL connection with no transaction open.
         now: The clock, for the name of the backup; gives aware datetimes.
+        schema: Where the rows are read; see `exporters.published.snapshot`.
     """
 
     name = "dotenv"
 
     def __init__(
-        self, path: Path, connection: psycopg.Connection[Any], now: Callable[[], datetime]
+        self,
+        path: Path,
+        connection: psycopg.Connection[Any],
+        now: Callable[[], datetime],
+        *,
+        schema: str = PUBLISHED_SCHEMA,
     ) -> None:
         self._path = path.absolute()
         self._connection = connection
         self._now = now
+        self._schema = schema
 
     def plan(self) -> Plan:
         """Compare the line that the file holds with the published one.
@@ -101,7 +105,10 @@ class DotenvLine:
         return self._compare(line)
 
     def _published(self) -> _Line | None:
-        with snapshot(self._connection), self._connection.cursor(row_factory=tuple_row) as cursor:
+        with (
+            snapshot(self._connection, self._schema),
+            self._connection.cursor(row_factory=tuple_row) as cursor,
+        ):
             rows = cursor.execute(_LINES).fetchall()
         if not rows:
             return None

@@ -16,21 +16,20 @@ from typing import Any
 
 import orjson
 import psycopg
-from psycopg import sql
 from psycopg.rows import tuple_row
 
 from exporters.atomic_file import read_file, replace_file, unavailable
 from exporters.destination import SAMPLE_LINES, Destination, Plan
 from exporters.errors import DestinationRefused, VerificationError
 from exporters.json_entries import Document, difference, line, members
-from exporters.published import Published, snapshot
+from exporters.published import PUBLISHED_SCHEMA, Published, snapshot
 from exporters.standalone import Connection, options, run
 
 _INDIA = timezone(timedelta(hours=5, minutes=30), "IST")
 _NEW_FILE_MODE = 0o644
 _CHUNK = 2000
 
-_LOOKUP = sql.SQL("""
+_LOOKUP = """
 select
     instrument_token,
     exchange_token::text,
@@ -46,24 +45,24 @@ select
     exchange,
     key,
     source
-from {}
+from exp_json__token_lookup
 order by instrument_token
-""").format(sql.Identifier("marts", "exp_json__token_lookup"))
+"""
 
 _LOOKUP_FIELDS = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike",
     "tick_size", "lot_size", "instrument_type", "segment", "exchange", "key", "source",
 )  # fmt: skip
 
-_FOCUS = sql.SQL("""
+_FOCUS = """
 select
     symbols,
     total_symbols,
     sources,
     underlying_indices,
     description
-from {}
-""").format(sql.Identifier("marts", "exp_json__focus_instruments"))
+from exp_json__focus_instruments
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +93,23 @@ class _JsonFile:
 
     name: str
 
-    def __init__(self, path: Path, connection: psycopg.Connection[Any]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: psycopg.Connection[Any],
+        *,
+        schema: str = PUBLISHED_SCHEMA,
+    ) -> None:
         self._path = path.absolute()
         self._connection = connection
+        self._schema = schema
         self._wanted: _Wanted | None = None
 
     def _read(self, published: Published) -> _Wanted:
         raise NotImplementedError
 
     def _published(self) -> _Wanted:
-        with snapshot(self._connection) as published:
+        with snapshot(self._connection, self._schema) as published:
             return self._read(published)
 
     def plan(self) -> Plan:
@@ -172,6 +178,7 @@ class TokenLookupFile(_JsonFile):
     Args:
         path: The file; its folder is created.
         connection: A PostgreSQL connection with no transaction open.
+        schema: Where the rows are read; see `exporters.published.snapshot`.
     """
 
     name = "token_lookup"
@@ -202,6 +209,7 @@ class FocusInstrumentsFile(_JsonFile):
     Args:
         path: The file; its folder is created.
         connection: A PostgreSQL connection with no transaction open.
+        schema: Where the rows are read; see `exporters.published.snapshot`.
     """
 
     name = "focus_instruments"

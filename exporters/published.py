@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from exporters.errors import DestinationRefused, DestinationUnavailable
+
+PUBLISHED_SCHEMA = "marts"
 
 _LATEST = """
 select
@@ -47,12 +50,28 @@ class Published:
     fingerprint: str
 
 
+_UPCOMING = """
+select
+    coalesce((select max(publication_id) from ops.publications), 0) + 1,
+    now(),
+    as_of_date,
+    ''
+from ops.build_parameters
+"""
+
+
 @contextmanager
-def snapshot(connection: psycopg.Connection[Any]) -> Iterator[Published]:
+def snapshot(
+    connection: psycopg.Connection[Any], schema: str = PUBLISHED_SCHEMA
+) -> Iterator[Published]:
     """Hold one repeatable-read, read-only transaction for the body, and say what is published.
+
+    Inside it, relations named without a schema are those of `schema`.
 
     Args:
         connection: A direct connection with no transaction open.
+        schema: Where the relations are read; of another schema than the published one, what is
+            said is what its publication would be (a dry run over the candidate).
 
     Raises:
         DestinationRefused: Nothing has been published in this database.
@@ -64,7 +83,9 @@ def snapshot(connection: psycopg.Connection[Any]) -> Iterator[Published]:
     try:
         with connection.transaction():
             connection.execute("set transaction isolation level repeatable read, read only")
-            yield _latest(connection)
+            path = sql.SQL("set local search_path = {}").format(sql.Identifier(schema))
+            connection.execute(path)
+            yield _latest(connection, _LATEST if schema == PUBLISHED_SCHEMA else _UPCOMING)
     except psycopg.errors.UndefinedTable as error:
         raise _nothing_published() from error
     except psycopg.OperationalError as error:
@@ -75,9 +96,9 @@ def snapshot(connection: psycopg.Connection[Any]) -> Iterator[Published]:
         ) from error
 
 
-def _latest(connection: psycopg.Connection[Any]) -> Published:
+def _latest(connection: psycopg.Connection[Any], query: LiteralString) -> Published:
     with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute(_LATEST).fetchone()
+        row = cursor.execute(query).fetchone()
     if row is None:
         raise _nothing_published()
     return Published(*row)

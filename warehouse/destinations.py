@@ -19,6 +19,7 @@ from exporters.dotenv import DotenvLine
 from exporters.errors import ExportError
 from exporters.json_files import FocusInstrumentsFile, TokenLookupFile
 from exporters.postgres import record_export
+from exporters.published import PUBLISHED_SCHEMA
 from exporters.redis import RedisHashes
 from warehouse.display import TimedStages
 from warehouse.errors import ServiceUnavailable, WarehouseError
@@ -26,27 +27,32 @@ from warehouse.session import Warehouse
 
 log = logging.getLogger(__name__)
 
-Maker = Callable[[Warehouse, psycopg.Connection], Destination]
+Maker = Callable[[Warehouse, psycopg.Connection, str], Destination]
 
 
-def _redis(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
+def _redis(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
     return RedisHashes(
         warehouse.redis_url,
         connection,
         ttl_seconds=warehouse.settings.redis_ttl_seconds,
+        schema=schema,
     )
 
 
-def _dotenv(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
-    return DotenvLine(warehouse.settings.env_file, connection, now=warehouse.clock.now)
+def _dotenv(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+    return DotenvLine(
+        warehouse.settings.env_file, connection, now=warehouse.clock.now, schema=schema
+    )
 
 
-def _token_lookup(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
-    return TokenLookupFile(warehouse.settings.token_lookup_path, connection)
+def _token_lookup(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+    return TokenLookupFile(warehouse.settings.token_lookup_path, connection, schema=schema)
 
 
-def _focus(warehouse: Warehouse, connection: psycopg.Connection) -> Destination:
-    return FocusInstrumentsFile(warehouse.settings.focus_instruments_path, connection)
+def _focus(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+    return FocusInstrumentsFile(
+        warehouse.settings.focus_instruments_path, connection, schema=schema
+    )
 
 
 # What a trading program reads first comes first.
@@ -99,9 +105,12 @@ class Export:
         }
 
 
-def plan_all(warehouse: Warehouse, stages: TimedStages) -> tuple[Export, ...]:
-    """What an export would write; nothing is written."""
-    return tuple(done for done, *_ in _each(warehouse, stages, is_dry_run=True))
+def plan_all(
+    warehouse: Warehouse, stages: TimedStages, *, schema: str = PUBLISHED_SCHEMA
+) -> tuple[Export, ...]:
+    """What an export of the publication, or of the candidate, would write; nothing is written."""
+    attempts = _each(warehouse, stages, schema, is_dry_run=True)
+    return tuple(done for done, *_ in attempts)
 
 
 def export_all(
@@ -109,7 +118,9 @@ def export_all(
 ) -> tuple[Export, ...]:
     """Bring every destination to the publication, and write in the ledger what came of it."""
     exports = []
-    for done, started_at, finished_at in _each(warehouse, stages, is_dry_run=False):
+    for done, started_at, finished_at in _each(
+        warehouse, stages, PUBLISHED_SCHEMA, is_dry_run=False
+    ):
         record_export(
             warehouse.connection,
             publication_id,
@@ -125,22 +136,22 @@ def export_all(
 
 
 def _each(
-    warehouse: Warehouse, stages: TimedStages, *, is_dry_run: bool
+    warehouse: Warehouse, stages: TimedStages, schema: str, *, is_dry_run: bool
 ) -> Iterator[tuple[Export, datetime, datetime]]:
     """One after the other: two that pack bytes in Python at once only wait for each other."""
     for name in NAMES:
         started_at = warehouse.clock.now()
         with stages.stage(name, f"exporting to {name}") as stage:
-            done = _attempt(warehouse, name, is_dry_run=is_dry_run)
+            done = _attempt(warehouse, name, schema, is_dry_run=is_dry_run)
             stage.done(done.told)
         yield done, started_at, warehouse.clock.now()
 
 
-def _attempt(warehouse: Warehouse, name: str, *, is_dry_run: bool) -> Export:
+def _attempt(warehouse: Warehouse, name: str, schema: str, *, is_dry_run: bool) -> Export:
     """One destination; only its own trouble is caught: PostgreSQL's ends the run."""
     with warehouse.transaction_connection() as connection:
         try:
-            destination = MAKERS[name](warehouse, connection)
+            destination = MAKERS[name](warehouse, connection, schema)
             return Export(name, export(destination, dry_run=is_dry_run))
         except (ExportError, ServiceUnavailable) as error:
             log.exception("event=export_failed destination=%s", name)

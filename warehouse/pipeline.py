@@ -210,8 +210,7 @@ def _plan_only(
     with context.stages.stage("plan", "comparing with what is published") as stage:
         result.published = publish(connection, request, plan_only=True)
         stage.done("planned; nothing was written")
-    if result.before is not None:
-        result.exports = destinations.plan_all(context.warehouse, context.stages)
+    result.exports = destinations.plan_all(context.warehouse, context.stages, schema=CANDIDATE)
     result.status = "dry_run"
     return result
 

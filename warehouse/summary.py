@@ -27,7 +27,8 @@ def print_sync(console: Console, result: SyncResult, seconds: Mapping[str, float
         console.print(f"  report        {escape(str(result.audit.summary_html))}", soft_wrap=True)
     if seconds:
         stages = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
-        console.print(f"  stages        {stages} (in all {sum(seconds.values()):.1f} s)")
+        told = f"  stages        {stages} (in all {sum(seconds.values()):.1f} s)"
+        console.print(told, soft_wrap=True)
     console.print(f"  next          {_next_step(result)}")
 
 
@@ -60,7 +61,7 @@ def _print_content(console: Console, result: SyncResult) -> None:
     published = result.published
     exchanges = published.rows_by_exchange
     told = ", ".join(f"{name} {rows:,}" for name, rows in exchanges.items())
-    console.print(f"  rows          {sum(exchanges.values()):,}: {told}")
+    console.print(f"  rows          {sum(exchanges.values()):,}: {told}", soft_wrap=True)
     console.print(f"  subscriptions {published.subscriptions:,}")
     tables = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     tables.add_column("  table")

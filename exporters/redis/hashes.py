@@ -11,7 +11,7 @@ import psycopg
 
 from exporters.destination import SAMPLE_LINES, Plan
 from exporters.errors import DestinationRefused, DestinationUnavailable, VerificationError
-from exporters.published import Published, snapshot
+from exporters.published import PUBLISHED_SCHEMA, Published, snapshot
 from exporters.redis import failures
 from exporters.redis.address import is_cluster, redacted
 from exporters.redis.cluster import Cluster
@@ -60,6 +60,7 @@ class RedisHashes:
         url: `REDIS_URL`; see `exporters.redis.address`.
         connection: A PostgreSQL connection with no transaction open.
         ttl_seconds: After how long without an export the keys expire; None for never.
+        schema: Where the rows are read; see `exporters.published.snapshot`.
 
     Raises:
         ValueError: `ttl_seconds` is not positive.
@@ -68,7 +69,12 @@ class RedisHashes:
     name = "redis"
 
     def __init__(
-        self, url: str, connection: psycopg.Connection[Any], ttl_seconds: int | None = None
+        self,
+        url: str,
+        connection: psycopg.Connection[Any],
+        ttl_seconds: int | None = None,
+        *,
+        schema: str = PUBLISHED_SCHEMA,
     ) -> None:
         if ttl_seconds is not None and ttl_seconds <= 0:
             raise ValueError(f"ttl_seconds is {ttl_seconds}; expected a positive number or None")
@@ -76,6 +82,7 @@ class RedisHashes:
         self._place = redacted(url)
         self._connection = connection
         self._ttl_seconds = ttl_seconds
+        self._schema = schema
         self._found: _Found | None = None
 
     def _open(self) -> Server | Cluster:
@@ -90,7 +97,7 @@ class RedisHashes:
         """
         with (
             failures.explained(self._place, failures.UNTOUCHED),
-            snapshot(self._connection) as published,
+            snapshot(self._connection, self._schema) as published,
             self._open() as store,
         ):
             held = store.keys()
@@ -163,7 +170,7 @@ class RedisHashes:
         if found.put is not None:
             self._write(found, plan, blocks_of(found.put))
             return
-        with snapshot(self._connection) as published:
+        with snapshot(self._connection, self._schema) as published:
             if published != found.published:
                 raise _moved_on(found.published, published)
             rows = Rows([], [])

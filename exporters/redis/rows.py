@@ -39,7 +39,7 @@ PREFIX = b"instrument:"
 BLOCK = 250
 """Rows packed, sent and compared at a time: about 80 kB, which a processor's cache holds."""
 
-_TABLE = sql.Identifier("marts", "exp_redis__instruments")
+_TABLE = sql.Identifier("exp_redis__instruments")
 
 # The columns that nearly every row has of its own come first; the rest, which thousands of
 # contracts share, is one piece of the line that is packed once.
