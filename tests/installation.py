@@ -229,15 +229,12 @@ class Installation:
             **extra,
         }
 
-    def start(
-        self, *arguments: str, prepare: Callable[[], None] | None = None, **extra: str
-    ) -> Running:
-        """Start `warehouse ARGUMENTS` and return at once; `prepare` runs in the new process."""
-        return self.start_program([sys.executable, "-m", "warehouse", *arguments], prepare, **extra)
+    def start(self, *arguments: str, **extra: str) -> Running:
+        """Start `warehouse ARGUMENTS` and return at once."""
+        return self.start_program([sys.executable, "-m", "warehouse", *arguments], **extra)
 
-    def start_program(
-        self, command: Sequence[str], prepare: Callable[[], None] | None = None, **extra: str
-    ) -> Running:
+    def start_program(self, command: Sequence[str], **extra: str) -> Running:
+        """Start any program in the surroundings of this installation."""
         self.folder.mkdir(parents=True, exist_ok=True)
         process = subprocess.Popen(
             command,
@@ -248,7 +245,6 @@ class Installation:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=prepare,
         )
         running = Running(process)
         self.running.append(running)
@@ -319,7 +315,8 @@ class Installation:
 
     def _marts(self, connection: psycopg.Connection) -> dict[str, tuple[str, ...]]:
         names = connection.execute(
-            "select tablename from pg_tables where schemaname = 'marts' order by 1"
+            "select relname from pg_class where relnamespace = to_regnamespace('marts') "
+            "and relkind in ('r', 'v') order by 1"
         ).fetchall()
         return {
             name: tuple(
@@ -421,9 +418,7 @@ def _copy_database(url: str, source: str, target: str) -> None:
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
                 (source,),
             )
-        connection.execute(
-            sql.SQL("drop database if exists {target} with (force)").format(**names)
-        )
+        connection.execute(sql.SQL("drop database if exists {target} with (force)").format(**names))
         connection.execute(sql.SQL("create database {target} template {source}").format(**names))
 
 

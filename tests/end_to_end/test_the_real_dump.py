@@ -91,7 +91,8 @@ def test_the_focus_file_holds_258_contracts(whole: Whole) -> None:
 
 def test_the_ledger_and_the_report_tell_the_publication(whole: Whole) -> None:
     [(number, as_of, filter_name, rows)] = whole.at.execute(
-        "select publication_id, as_of_date, filter, summary -> 'tables' -> 'instruments' ->> 'rows' "
+        "select publication_id, as_of_date, filter, "
+        "summary -> 'tables' -> 'instruments' ->> 'rows' "
         "from ops.publications"
     )
     assert (number, as_of, filter_name) == (1, AS_OF, "nifty")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import sys
 from pathlib import Path
@@ -37,7 +36,11 @@ def test_a_rollback_puts_the_publication_before_back_everywhere(
     assert (back.instruments, back.active) == (old.instruments, old.active)
     assert back.marts == old.marts
     assert back.publication == 3
-    assert at.execute("select rollback_of from ops.publications order by 1") == [(1,), (None,), (None,)]
+    assert at.execute("select rollback_of from ops.publications order by 1") == [
+        (1,),
+        (None,),
+        (None,),
+    ]
     # And a rollback of the rollback is the newer day again.
     at.run("rollback").ok()
     again = at.seen()
@@ -87,7 +90,9 @@ def test_export_brings_everything_to_the_last_publication(published: Published) 
     at.env_file.unlink()
     (at.files / "token_lookup_enriched.json").unlink()
     would = at.run("export", "--dry-run", "--json").ok().document
-    assert {one["destination"]: one["status"] for one in would["destinations"]}["redis"] == "planned"
+    assert {one["destination"]: one["status"] for one in would["destinations"]}[
+        "redis"
+    ] == "planned"
     assert at.seen().redis == {}
     said = at.run("export", "--json").ok().document
     assert said["status"] == "exported"
@@ -275,9 +280,7 @@ def test_old_scripts_forward_and_say_what_to_use(published: Published) -> None:
     }  # fmt: skip
     for script, arguments in scripts.items():
         command = [sys.executable, str(PROJECT / "scripts" / script), *arguments]
-        done = at.start_program(
-            command, KITE_INSTRUMENTS_URL=url, FETCH_ATTEMPTS="1"
-        ).done()
+        done = at.start_program(command, KITE_INSTRUMENTS_URL=url, FETCH_ATTEMPTS="1").done()
         assert done.code == 3, script
         assert f"is deprecated: use `warehouse sync --filter {filters[script]}`" in done.err
         assert f"FILTER={filters[script]} SOURCE=sample" in done.err

@@ -76,9 +76,7 @@ class Laboratory:
 
 
 @pytest.fixture(scope="session")
-def laboratory(
-    tmp_path_factory: pytest.TempPathFactory, kite_dump: Path
-) -> Iterator[Laboratory]:
+def laboratory(tmp_path_factory: pytest.TempPathFactory, kite_dump: Path) -> Iterator[Laboratory]:
     folder = Path(tempfile.mkdtemp(prefix="iw-"))
     folder.chmod(0o755)
     (folder / "redis").mkdir()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import redis
@@ -142,17 +143,15 @@ class Held:
     def __init__(self, url: str, table: str, mode: str) -> None:
         self.url, self.table, self.mode = url, table, mode
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> Self:
         self.connection = psycopg.connect(self.url)
         self.connection.execute(f"lock table {self.table} in {self.mode} mode")  # type: ignore[arg-type]
         return self
 
     def __exit__(self, *_: object) -> None:
         # Its server may be gone.
-        try:
+        with suppress(psycopg.Error):
             self.connection.rollback()
-        except psycopg.Error:
-            pass
         self.connection.close()
 
     def wait_for_victim(self, seconds: float = 60) -> None:

@@ -1,4 +1,4 @@
-"""A broker on loopback that hangs, drips, breaks off, redirects, lies. Nothing is ever published."""
+"""A broker on loopback that hangs, drips, breaks off, redirects, lies: nothing is published."""
 
 from __future__ import annotations
 

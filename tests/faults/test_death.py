@@ -1,4 +1,4 @@
-"""`kill -9` at every stage boundary, and in the middle of landing, building, publishing, writing."""
+"""`kill -9` at every stage boundary, and amid landing, building, publishing and writing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from tests.faults.conftest import Laboratory
-from tests.installation import DOTENV, FOCUS, LOOKUP, POSTGRES, REDIS, Running, until
+from tests.installation import DOTENV, FOCUS, LOOKUP, POSTGRES, REDIS, Kept, Running, until
 
 # Said by a sync before it publishes, in this order.
 UNPUBLISHED = (
@@ -18,11 +18,17 @@ UNPUBLISHED = (
     "models and seeds", "gate: auditing", "gate: green",
 )  # fmt: skip
 # Said from then on: the process goes on for some microseconds after a line.
-PUBLISHED = (
-    "publish: publishing", "publish: publication 2", "redis: exporting", "redis: written",
-    "dotenv: exporting", "dotenv: written", "token_lookup: exporting", "token_lookup: written",
-    "focus_instruments: exporting", "focus_instruments: ",
-)  # fmt: skip
+PUBLISHED = ("publish: publishing", "publish: publication 2")
+EXPORTED = (
+    "redis: exporting",
+    "redis: written",
+    "dotenv: exporting",
+    "dotenv: written",
+    "token_lookup: exporting",
+    "token_lookup: written",
+    "focus_instruments: exporting",
+    "focus_instruments: ",
+)
 # Tables that a landing and a build replace, and that a publication writes early, midway, late.
 REPLACED = {
     "staging.kite_instruments": "access share",
@@ -107,19 +113,21 @@ def test_after_all_of_these_the_same_command_converges(standing: Laboratory) -> 
 
 
 @pytest.mark.parametrize("line", PUBLISHED)
-def test_killed_while_exporting_each_destination_is_old_or_new(lab: Laboratory, line: str) -> None:
+def test_killed_while_publishing_all_tables_are_old_or_new(lab: Laboratory, line: str) -> None:
     running = lab.at.start_sync(lab.next_dump)
     running.wait_for(line)
     running.process.kill()
     running.done()
     found = lab.editions()
-    if not line.startswith("publish: publishing"):
-        assert found[POSTGRES] == "new"
+    assert line == "publish: publishing" or found[POSTGRES] == "new"
     lab.converge()
-    assert lab.at.run("status").code == 0
 
 
-def test_killed_while_redis_does_not_answer(lab: Laboratory) -> None:
+@pytest.fixture(scope="module")
+def unexported(laboratory: Laboratory) -> Kept:
+    """The new publication in PostgreSQL; its sync was killed while Redis did not answer."""
+    lab = laboratory
+    lab.put_back()
     running = lab.at.start_sync(lab.next_dump)
     running.wait_for("gate: auditing")
     lab.redis.freeze()
@@ -127,6 +135,27 @@ def test_killed_while_redis_does_not_answer(lab: Laboratory) -> None:
     running.kill()
     lab.redis.thaw()
     lab.assert_pending(REDIS, DOTENV, LOOKUP, FOCUS)
+    return lab.at.keep("unexported")
+
+
+def test_killed_while_redis_does_not_answer(laboratory: Laboratory, unexported: Kept) -> None:
+    laboratory.put_back(unexported)
+    assert laboratory.at.run("status").code == 5
+    laboratory.converge()
+    assert laboratory.at.run("status").code == 0
+
+
+@pytest.mark.parametrize("line", EXPORTED)
+def test_killed_while_exporting_each_destination_is_old_or_new(
+    laboratory: Laboratory, unexported: Kept, line: str
+) -> None:
+    lab = laboratory
+    lab.put_back(unexported)
+    running = lab.at.start_sync(lab.next_dump)
+    running.wait_for(line)
+    running.process.kill()
+    running.done()
+    assert lab.editions()[POSTGRES] == "new"
     lab.converge()
 
 

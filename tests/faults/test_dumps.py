@@ -1,4 +1,4 @@
-"""Dumps that are cut, stale, doubled, hostile: refused, or stopped by the gate, or held as they are."""
+"""Dumps that are cut, stale, doubled, hostile: refused, stopped by the gate, or held whole."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def is_nifty(row: Row) -> bool:
 # --- what the loader refuses: exit 1, nothing landed -----------------------------------------
 
 BAD_FILES: dict[str, Callable[[list[Row]], bytes]] = {
-    "empty": lambda rows: b"",
-    "header only": lambda rows: dumps.csv_of([]),
+    "empty": lambda _: b"",
+    "header only": lambda _: dumps.csv_of([]),
     "a missing column": lambda rows: dropped_column(rows, "exchange_token"),
     "a row too short": lambda rows: with_line(rows, 700, b"1,2,SHORT\n"),
     "a row too long": lambda rows: with_line(rows, 700, b"1,2,3,4,5,6,7,8,9,10,11,12,13\n"),
@@ -78,9 +78,9 @@ BAD_FILES: dict[str, Callable[[list[Row]], bytes]] = {
     "UTF-16": lambda rows: dumps.csv_of(rows).decode().encode("utf-16"),
     "the last line cut": lambda rows: dumps.csv_of(rows)[:-25],
     "a quote never closed": lambda rows: with_line(rows, 700, b'1,2,X,"never closed,0\n'),
-    "no CSV at all": lambda rows: b"<html><body>502 Bad Gateway</body></html>\n",
-    "JSON": lambda rows: b'{"status":"error"}',
-    "a gzip that is cut off": lambda rows: b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc",
+    "no CSV at all": lambda _: b"<html><body>502 Bad Gateway</body></html>\n",
+    "JSON": lambda _: b'{"status":"error"}',
+    "a gzip that is cut off": lambda _: b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc",
 }
 
 
@@ -119,7 +119,9 @@ BAD_DAYS: dict[str, tuple[Callable[[list[Row]], list[Row]], str]] = {
         "marker-nifty-50",
     ),
     "with another token for SENSEX": (
-        lambda rows: changed(rows, lambda r: r["instrument_token"] == "265", instrument_token="1033"),
+        lambda rows: changed(
+            rows, lambda r: r["instrument_token"] == "265", instrument_token="1033"
+        ),
         "marker-sensex",
     ),
     "tokens beyond int32": (

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +16,16 @@ from tests.faults.conftest import Laboratory
 from tests.installation import DOTENV, LOOKUP, Done, Kept
 
 BLOCK = 4_096
+SMALL_FILES_ONLY = """
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+runpy.run_module("warehouse", run_name="__main__", alter_sys=True)
+"""
 
 
 @pytest.fixture(scope="module")
 def pending(laboratory: Laboratory) -> Iterator[Kept]:
-    """The new publication everywhere but in the files, whose folder and path could not be written."""
+    """The new publication everywhere but in two files, whose paths could not be written."""
     lab = laboratory
     lab.put_back()
     done = lab.at.sync(
@@ -129,15 +134,12 @@ def fill_up(filler: Path, free_blocks: int) -> None:
 def test_files_may_not_grow_beyond_a_quota(behind: Laboratory) -> None:
     """Where mounting is not allowed, a limit on the size of files stands in for a full disk."""
 
-    def small_files_only() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
-
-    running = behind.at.start(
-        "sync", "--source", str(behind.next_dump), prepare=small_files_only
+    running = behind.at.start_program(
+        [sys.executable, "-c", SMALL_FILES_ONLY, "sync", "--source", str(behind.next_dump)]
     )
     done = running.done()
     assert "larger than allowed" in done.err
-    is_told_and_finished_later(behind, done, LOOKUP, DOTENV)
+    is_told_and_finished_later(behind, done, LOOKUP)
 
 
 @pytest.mark.parametrize("kind", ["a folder", "a loop", "below a file", "a fifo"])
