@@ -23,7 +23,7 @@ select
     {key},
     case
         when m.{first} is null then 'added' when c.{first} is null then 'removed' else 'changed'
-    end as change
+    end as _difference
 from {published} as m
 full outer join {candidate} as c on {same_key}
 where {differs}
@@ -32,25 +32,25 @@ where {differs}
 _FILL = sql.SQL("insert into {published} ({columns}) select {values} from {candidate} as c")
 
 _REMOVE = sql.SQL(
-    "delete from {published} as m using {plan} as p where {same_key} and p.change = 'removed'"
+    "delete from {published} as m using {plan} as p where {same_key} and p._difference = 'removed'"
 )
 
 _CHANGE = sql.SQL("""
 update {published} as m set ({attributes}) = row({attribute_values})
 from {candidate} as c
 inner join {plan} as p on {candidate_key}
-where {same_key} and p.change = 'changed'
+where {same_key} and p._difference = 'changed'
 """)
 
 _ADD = sql.SQL("""
 insert into {published} ({columns})
 select {values} from {candidate} as c inner join {plan} as p on {candidate_key}
-where p.change = 'added'
+where p._difference = 'added'
 """)
 
 _LOG = sql.SQL("""
 insert into history.publication_changes (publication_id, table_name, key, change, before)
-select %(publication_id)s, %(table)s, {key}, p.change, to_jsonb(m)
+select %(publication_id)s, %(table)s, {key}, p._difference, to_jsonb(m)
 from {plan} as p
 left join {published} as m on {same_key}
 """)
@@ -233,7 +233,7 @@ def _counted(
 ) -> Plan:
     counts: dict[str, int] = dict(
         cursor.execute(
-            sql.SQL("select change, count(*) from {} group by change").format(plan)
+            sql.SQL("select _difference, count(*) from {} group by _difference").format(plan)
         ).fetchall()
     )
     return Plan(

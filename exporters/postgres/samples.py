@@ -14,17 +14,17 @@ from exporters.postgres.session import Cursor
 
 # A limit each, so that a few index look-ups find the rows.
 _SAMPLES = sql.SQL("""
-select few.change, {key}, to_jsonb(m), to_jsonb(c)
+select few._difference, {key}, to_jsonb(m), to_jsonb(c)
 from (
-    (select * from {plan} as p where p.change = 'added' order by {order} limit {lines})
+    (select * from {plan} as p where p._difference = 'added' order by {order} limit {lines})
     union all
-    (select * from {plan} as p where p.change = 'changed' order by {order} limit {lines})
+    (select * from {plan} as p where p._difference = 'changed' order by {order} limit {lines})
     union all
-    (select * from {plan} as p where p.change = 'removed' order by {order} limit {lines})
+    (select * from {plan} as p where p._difference = 'removed' order by {order} limit {lines})
 ) as few
 left join {published} as m on {published_key}
 left join {candidate} as c on {candidate_key}
-order by few.change, {few_order}
+order by few._difference, {few_order}
 """)
 
 

@@ -184,3 +184,22 @@ def test_rollback_brings_back_the_override_of_a_contract_that_had_left(
     assert (768, True) in warehouse.execute(
         "select instrument_token, is_active from instruments"
     ).fetchall()
+
+
+def test_columns_may_be_named_as_the_undo_log_names_its_own(
+    warehouse: psycopg.Connection,
+) -> None:
+    """As `instrument_changes` has `change` in its key; its third publication first deletes rows."""
+    renamed = (
+        "alter table candidate.rejected_rows rename column column_name to change;"
+        "alter table candidate.rejected_rows rename column value to before;"
+    )
+    days = [(), [("kite", 2, "listed", "a")], [("kite", 2, "expired", "b")], []]
+    for day, rejected in enumerate(days):
+        build(warehouse, rejected=rejected, alter=renamed)
+        asked = request(warehouse, published_at=DAY_1 + timedelta(days=day))
+        publish(warehouse, asked)
+        assert content(warehouse, "marts.rejected_rows") == list(rejected)
+    for target in (3, 2, 1):
+        rollback_to(warehouse, target, published_at=NOW)
+        assert content(warehouse, "marts.rejected_rows") == list(days[target - 1])
