@@ -21,6 +21,7 @@ from pathlib import Path
 from exporters.errors import DestinationRefused, DestinationUnavailable
 
 _TEMPORARY = ".warehouse-tmp"
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
 
 OLD_FILE = "Its readers see the old file, whole."
 
@@ -98,20 +99,19 @@ def replace_file(
 def create_file(folder: Path, names: Iterator[str], content: bytes, like: Path) -> Path:
     """Write a new file under the first of the names that is free; with the mode of another.
 
+    The name appears when all of the content is on the disk, never before.
+
     Raises:
         DestinationUnavailable: It cannot be written; nothing is left of it.
     """
+    beside = folder / like.name
     with _failing_as(folder):
-        descriptor, path = _open_first_free(folder, names)
-        try:
-            _take_over(like, descriptor, path, 0o600)
+        _sweep(beside)
+        with _temporary_beside(beside) as (descriptor, temporary):
+            _take_over(like, descriptor, temporary, 0o600)
             _write_all(descriptor, content)
             os.fsync(descriptor)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(descriptor)
+            path = _link_first_free(temporary, folder, names)
         sync_folder(folder)
     return path
 
@@ -230,8 +230,15 @@ def _write_all(descriptor: int, content: bytes) -> None:
         waiting = waiting[os.write(descriptor, waiting) :]
 
 
-def _open_first_free(folder: Path, names: Iterator[str]) -> tuple[int, Path]:
+def _link_first_free(temporary: Path, folder: Path, names: Iterator[str]) -> Path:
     while True:
         path = folder / next(names)
-        with suppress(FileExistsError):
-            return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS or path.exists():
+                raise
+            temporary.rename(path)
+        return path

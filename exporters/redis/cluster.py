@@ -41,9 +41,6 @@ class Cluster:
         redis.RedisError: No node answers.
     """
 
-    is_transactional = False
-    """Whether a reader sees all of a `write` or nothing of it."""
-
     def __init__(self, url: str) -> None:
         self._client: RedisCluster = open_cluster(url)
 

@@ -1,4 +1,9 @@
-"""One Redis server: read in bulk, written in one transaction."""
+"""One Redis server: read in bulk, written in one transaction.
+
+The server holds the queued commands until EXEC, about 1 kB of memory a hash, and from version 7
+on counts them against `client-query-buffer-limit` (1 GB by default): some two million hashes at
+once. Beyond that it drops the connection, which leaves the old state whole.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +35,6 @@ class Server:
     Raises:
         DestinationRefused: The URL is none.
     """
-
-    is_transactional = True
-    """Whether a reader sees all of a `write` or nothing of it."""
 
     def __init__(self, url: str) -> None:
         self._client = open_server(url)

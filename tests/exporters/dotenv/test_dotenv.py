@@ -264,6 +264,8 @@ def test_temporary_files_of_dead_runs_are_cleared_and_those_in_use_are_not(
     folder = published.path.parent
     for name in (".env.dead.warehouse-tmp", ".env.busy.warehouse-tmp", ".env.local"):
         (folder / name).write_bytes(b"half a li")
+    (folder / "backups").mkdir()
+    (folder / "backups" / ".env.dead.warehouse-tmp").write_bytes(b"half a ba")
     published.publish(1)
 
     with (folder / ".env.busy.warehouse-tmp").open() as busy:
@@ -276,6 +278,7 @@ def test_temporary_files_of_dead_runs_are_cleared_and_those_in_use_are_not(
         ".env.local",
         "backups",
     ]
+    assert published.backups == {f".env.backup.{STAMP}": b"INSTRUMENTS=7\n"}
 
 
 def test_verify_reads_as_the_consumer_does(published: Published) -> None:
