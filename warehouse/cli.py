@@ -40,19 +40,30 @@ app = typer.Typer(
 )
 
 Filter = Annotated[
-    str, typer.Option("--filter", help="nifty, banknifty, sensex, ..., a comma list, or all.")
+    str,
+    typer.Option(
+        "--filter", metavar="NAMES", help="nifty, banknifty, sensex, ..., a comma list, or all."
+    ),
 ]
 Source = Annotated[
-    str, typer.Option("--source", help="kite, sample, a .csv or .csv.gz file, or a URL.")
+    str,
+    typer.Option(
+        "--source", metavar="SOURCE", help="kite, sample, a .csv or .csv.gz file, or a URL."
+    ),
 ]
 AsOf = Annotated[
-    str | None, typer.Option("--as-of", help="Trading day, YYYY-MM-DD; default today in IST.")
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="Trading day, YYYY-MM-DD; default today in IST."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Plan everything, publish nothing.")]
 Force = Annotated[bool, typer.Option("--force", help="Build even what is published already.")]
 Accept = Annotated[
     list[str] | None,
-    typer.Option("--accept", help="RULE=reason: let a failed rule pass this once; recorded."),
+    typer.Option(
+        "--accept",
+        metavar="RULE=REASON",
+        help="RULE=reason: let a failed rule pass this once; recorded.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing unless something is wrong.")]
@@ -146,13 +157,11 @@ def rollback(
 def status(as_json: AsJson = False) -> None:
     """What consumers see, and whether it is safe to trade on (the exit code says so)."""
     with _reported():
-        from warehouse.session import open_warehouse  # noqa: PLC0415  # see the docstring above
-        from warehouse.status import read_status  # noqa: PLC0415
+        from warehouse import commands  # noqa: PLC0415  # see the module's docstring
         from warehouse.summary import print_status  # noqa: PLC0415
 
         settings, clock = _settings(None)
-        with open_warehouse(settings, clock) as warehouse:
-            found = read_status(warehouse.connection, clock)
+        found = commands.status(settings, clock)
         if as_json:
             _print_json(found.facts())
         else:
@@ -254,7 +263,8 @@ def _request(
     accept: list[str] | None = None,
     build_only: bool = False,
 ) -> SyncRequest:
-    from warehouse.filters import read_filter  # noqa: PLC0415  # see the module's docstring
+    from warehouse.acceptances import read_acceptances  # noqa: PLC0415  # see the docstring above
+    from warehouse.filters import read_filter  # noqa: PLC0415
     from warehouse.source import check_source  # noqa: PLC0415
     from warehouse.sync_request import SyncRequest  # noqa: PLC0415
 
@@ -265,19 +275,9 @@ def _request(
         source=check_source(source),
         dry_run=dry_run,
         force=force,
-        accepted=_accepted(accept or []),
+        accepted=read_acceptances(accept or [], DBT_PROJECT),
         build_only=build_only,
     )
-
-
-def _accepted(given: list[str]) -> dict[str, str]:
-    accepted = {}
-    for text in given:
-        rule, _, reason = text.partition("=")
-        if not rule.strip() or not reason.strip():
-            raise UsageError(f"--accept {text!r} is not RULE=reason; the reason is recorded.")
-        accepted[rule.strip()] = reason.strip()
-    return accepted
 
 
 def _sync(
@@ -318,7 +318,6 @@ def _paragraph(error: Exception) -> str:
     told = " ".join(str(error).split())
     if is_known(error):
         return told
-    log.error("event=unexpected_error", exc_info=error)
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {told} "

@@ -16,13 +16,13 @@ from warehouse import database, destinations
 from warehouse.audit import Audit, AuditOf, Built, run_audit
 from warehouse.build import DbtProject, profile_environment
 from warehouse.clock import Clock
-from warehouse.display import Display, TimedStages
+from warehouse.display import Display, QuietDisplay, TimedStages
 from warehouse.errors import (
     DestinationsPending,
     ServiceUnavailable,
     UsageError,
 )
-from warehouse.exit_codes import GATE_RED, PENDING, exit_code_of
+from warehouse.exit_codes import GATE_RED, PENDING, exit_code_of, is_known
 from warehouse.ledger import Run, last_publication, told_to_consumers
 from warehouse.pipeline import run_sync
 from warehouse.run_lock import run_lock
@@ -30,6 +30,7 @@ from warehouse.servers import EmbeddedServers
 from warehouse.session import Warehouse, open_warehouse, postgres_url
 from warehouse.settings import Settings
 from warehouse.source import feed_of
+from warehouse.status import Status, read_status
 from warehouse.sync_request import SyncContext, SyncRequest, SyncResult
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def sync(
         WarehouseError, LoaderError, ExportError: see `warehouse.exit_codes`.
     """
     stages = TimedStages(display)
-    command = "build" if request.build_only else "sync"
+    command = "build" if request.build_only else "dry-run" if request.dry_run else "sync"
     with _run(settings, clock, stages, command) as (warehouse, run):
         context = SyncContext(
             warehouse=warehouse,
@@ -168,6 +169,15 @@ def _built_last(connection: psycopg.Connection, run_id: str, clock: Clock) -> Au
     )
 
 
+def status(settings: Settings, clock: Clock) -> Status:
+    """What the ledger says, and what every destination really holds."""
+    with open_warehouse(settings, clock) as warehouse:
+        stages = TimedStages(QuietDisplay())
+        is_published = last_publication(warehouse.connection) is not None
+        exports = destinations.plan_all(warehouse, stages) if is_published else ()
+        return read_status(warehouse.connection, clock, exports)
+
+
 def docs(settings: Settings, clock: Clock) -> Path:
     """Write the dbt docs of the published schema and return where."""
     with open_warehouse(settings, clock) as warehouse:
@@ -229,7 +239,14 @@ def _services(settings: Settings, clock: Clock, stages: TimedStages) -> Iterator
 
 def _record_failure(run: Run, clock: Clock, stages: TimedStages, error: BaseException) -> None:
     code = exit_code_of(error) if isinstance(error, Exception) else 130
-    log.error("event=run_failed run=%s exit_code=%s error=%r", run.run_id, code, str(error))
+    log.error(
+        "event=run_failed run=%s exit_code=%s error=%r",
+        run.run_id,
+        code,
+        str(error),
+        # Where the message alone would not tell a maintainer enough.
+        exc_info=None if is_known(error) else error,
+    )
     try:
         run.update(
             status="failed",
@@ -264,9 +281,9 @@ def raise_if_pending(result: SyncResult) -> None:
     if result.pending and result.status != "dry_run":
         told = " ".join(f"{export.destination}: {export.error}" for export in result.pending)
         raise DestinationsPending(
-            f"Publication {result.publication_id} is complete in PostgreSQL, but "
-            f"{len(result.pending)} of {len(result.exports)} destinations still show the one "
-            f"before. {told} Then run `warehouse export`, or the next sync finishes it."
+            f"Publication {result.publication_id} is complete in PostgreSQL; "
+            f"{len(result.pending)} of {len(result.exports)} destinations are pending. {told} "
+            f"`warehouse export` or the next sync finishes what is pending."
         )
 
 

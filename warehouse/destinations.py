@@ -79,6 +79,14 @@ class Export:
         return self.outcome is None
 
     @property
+    def differs(self) -> bool:
+        """Whether a reader would see something else than the publication."""
+        if self.outcome is None:
+            return True
+        plan = self.outcome.plan
+        return bool(plan.added or plan.changed or plan.removed)
+
+    @property
     def told(self) -> str:
         """A few words for a line of the summary."""
         if self.outcome is None:

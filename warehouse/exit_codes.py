@@ -31,7 +31,8 @@ def exit_code_of(error: BaseException) -> int:
     if isinstance(error, WarehouseError | LoaderError | GateError):
         return error.exit_code
     if isinstance(error, ExportError):
-        return UNAVAILABLE if error.is_transient else GATE_RED
+        # What is refused for good, a person has to change: a table's shape, a path.
+        return UNAVAILABLE if error.is_transient else USAGE
     if isinstance(error, psycopg.OperationalError | OSError):
         return UNAVAILABLE
     return DEFECT

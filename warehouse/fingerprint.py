@@ -12,19 +12,23 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-# Folders of dbt's own making, and what does not change what is built.
-LEFT_OUT = {"target", "logs", "dbt_packages", "tests", "docs"}
-BUILT_FROM = {".sql", ".csv", ".yml", ".yaml"}
+# Not dbt's own folders, tests, or a profiles.yml that an analyst put there.
+BUILT_FROM = (
+    "dbt_project.yml",
+    "macros/**/*.sql",
+    "models/**/*.sql",
+    "models/**/*.yml",
+    "seeds/**/*",
+)
 
 
 def project_digest(project: Path) -> str:
     """A digest of every file that dbt builds from, seeds included."""
     digest = hashlib.sha256()
-    for path in sorted(project.rglob("*")):
-        parts = path.relative_to(project).parts
-        if LEFT_OUT.intersection(parts) or path.suffix not in BUILT_FROM:
-            continue
-        digest.update("/".join(parts).encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted({path for pattern in BUILT_FROM for path in project.glob(pattern)}):
+        if path.is_file():
+            name = path.relative_to(project).as_posix()
+            digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 

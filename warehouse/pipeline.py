@@ -51,7 +51,7 @@ def run_sync(context: SyncContext) -> SyncResult:
         result = SyncResult("running", context.as_of, request.filter_text)
         result.before = last_publication(connection)
         connection.commit()
-        _capture_hand_changes(context, connection)
+        _capture_hand_changes(context, connection, is_first=result.before is None)
         dump = fetch_dump(context, connection)
         result.source = dump.source
         if _is_published(context, connection, result.before, dump) and _repair(
@@ -72,9 +72,15 @@ def run_sync(context: SyncContext) -> SyncResult:
         )
 
 
-def _capture_hand_changes(context: SyncContext, connection: psycopg.Connection) -> None:
+def _capture_hand_changes(
+    context: SyncContext, connection: psycopg.Connection, *, is_first: bool
+) -> None:
     changed = capture_overrides(connection, recorded_at=context.warehouse.clock.now())
-    if changed:
+    if changed and is_first:
+        context.stages.display.note(
+            f"{changed:,} rows of public.instruments are active already; they stay so, as overrides"
+        )
+    elif changed:
         context.stages.display.note(
             f"{changed:,} subscriptions were changed by hand; they are kept as overrides"
         )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -70,8 +71,13 @@ def _owner(connection: psycopg.Connection) -> dict[str, object] | None:
         ).fetchone()
     if row is None:
         return None
-    row["is_dead"] = row["host"] == socket.gethostname() and not _lives(int(row["pid"]))
+    row["is_dead"] = is_dead(row)
     return row
+
+
+def is_dead(run: Mapping[str, Any]) -> bool:
+    """Whether a run's process is known to be gone; of another host nothing is known."""
+    return run["host"] == socket.gethostname() and not _lives(int(run["pid"]))
 
 
 def _lives(pid: int) -> bool:

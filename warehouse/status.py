@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,7 +12,10 @@ from psycopg.rows import dict_row
 
 from exporters.postgres import pending_exports
 from warehouse.clock import Clock
+from warehouse.destinations import Export
+from warehouse.exit_codes import GATE_RED, PENDING, UNAVAILABLE, USAGE
 from warehouse.ledger import LastPublication, last_publication
+from warehouse.run_lock import is_dead
 
 RUNS_SHOWN = 5
 
@@ -55,26 +59,39 @@ class Status:
         }
 
 
-def read_status(connection: psycopg.Connection, clock: Clock) -> Status:
-    """Read the ledger; nothing is changed."""
+def read_status(
+    connection: psycopg.Connection, clock: Clock, exports: Sequence[Export] = ()
+) -> Status:
+    """Read the ledger; nothing is changed.
+
+    Args:
+        connection: an autocommit connection.
+        clock: tells which publication is expected by now.
+        exports: what an export would have to write now, from `destinations.plan_all`.
+    """
     publication = last_publication(connection)
     pending = tuple(export.destination for export in pending_exports(connection))
-    runs = _last_runs(connection)
+    wrong = {done.destination: done.told for done in exports if done.differs}
+    runs = _last_runs(connection, RUNS_SHOWN)
     expected = clock.expected_as_of_date()
     reasons: list[tuple[int, str]] = []
     if publication is None:
-        reasons.append((3, "nothing has been published yet: run `warehouse sync`"))
+        reasons.append((UNAVAILABLE, "nothing has been published yet: run `warehouse sync`"))
     elif publication.as_of_date < expected:
         reasons.append(
-            (3, f"the publication is as of {publication.as_of_date}, {expected} is expected")
+            (
+                UNAVAILABLE,
+                f"the publication is as of {publication.as_of_date}, {expected} is expected",
+            )
         )
     if pending:
-        reasons.append((5, f"pending: {', '.join(pending)}; run `warehouse export`"))
-    last_sync = next((run for run in runs if run["command"] == "sync"), None)
-    if last_sync is not None and last_sync["exit_code"] == 4:  # noqa: PLR2004  # gate red
-        reasons.append((4, f"the last sync's gate was red: {last_sync['report_path']}"))
-    elif last_sync is not None and last_sync["status"] in {"failed", "died"}:
-        reasons.append((3, f"the last sync {last_sync['status']}: {last_sync['error']}"))
+        reasons.append((PENDING, f"pending: {', '.join(pending)}; run `warehouse export`"))
+    reasons += [
+        (PENDING, f"{name} is not as published ({told.rstrip('.')}); run `warehouse export`")
+        for name, told in wrong.items()
+        if name not in pending
+    ]
+    reasons += _about_last_sync(_last_runs(connection, 1, command="sync"))
     return Status(
         publication=publication,
         age_seconds=_age(publication, clock.now()),
@@ -90,17 +107,33 @@ def _age(publication: LastPublication | None, now: datetime) -> float | None:
     return (now - publication.published_at).total_seconds() if publication else None
 
 
-def _last_runs(connection: psycopg.Connection) -> tuple[dict[str, Any], ...]:
+def _about_last_sync(runs: Sequence[dict[str, Any]]) -> list[tuple[int, str]]:
+    """What the last sync says against trading; a mistyped option says nothing."""
+    for run in runs:
+        told = str(run["error"] or "").rstrip(".")
+        if run["exit_code"] == GATE_RED:
+            return [(GATE_RED, f"the last sync's gate was red; read {run['report_path']}")]
+        if run["status"] == "died" or (run["status"] == "running" and is_dead(run)):
+            return [(UNAVAILABLE, f"the last sync died in stage {run['stage']}; run it again")]
+        if run["status"] == "failed" and run["exit_code"] != USAGE:
+            return [(UNAVAILABLE, f"the last sync failed: {told}")]
+    return []
+
+
+def _last_runs(
+    connection: psycopg.Connection, limit: int, *, command: str | None = None
+) -> tuple[dict[str, Any], ...]:
     with connection.cursor(row_factory=dict_row) as cursor:
         return tuple(
             cursor.execute(
                 """
                 select run_id, command, status, stage, filter, as_of_date, publication_id,
-                    exit_code, error, report_path, started_at, finished_at
+                    exit_code, error, report_path, started_at, finished_at, host, pid
                 from ops.sync_runs
+                where %(command)s::text is null or command = %(command)s
                 order by started_at desc
-                limit %s
+                limit %(limit)s
                 """,
-                (RUNS_SHOWN,),
+                {"command": command, "limit": limit},
             )
         )

@@ -101,7 +101,10 @@ def print_status(console: Console, status: Status) -> None:
     if status.is_safe:
         console.print("[bold green]Safe to trade on.[/]")
     else:
-        console.print(f"[bold red]Not safe to trade on:[/] {escape('; '.join(status.reasons))}.")
+        console.print(
+            f"[bold red]Not safe to trade on:[/] {escape('; '.join(status.reasons))}.",
+            soft_wrap=True,
+        )
     publication = status.publication
     if publication is not None:
         console.print(f"  {publication.told}", soft_wrap=True)
@@ -110,18 +113,12 @@ def print_status(console: Console, status: Status) -> None:
         console.print(f"  subscriptions {publication.summary.get('subscriptions', 0):,}")
     if status.runs:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name in ("  started (UTC)", "command", "status", "as of", "publication", "what"):
-            table.add_column(name)
+        for name in ("  last runs (UTC)", "command", "status", "as of", "publication", "exit"):
+            table.add_column(name, no_wrap=True)
         for run in status.runs:
-            what = run["error"] or ""
-            table.add_row(
-                f"  {run['started_at']:%Y-%m-%d %H:%M:%S}",
-                run["command"],
-                run["status"],
-                str(run["as_of_date"] or ""),
-                str(run["publication_id"] or ""),
-                escape(what if len(what) <= 60 else f"{what[:57]}..."),  # noqa: PLR2004
-            )
+            facts = (run["status"], run["as_of_date"], run["publication_id"], run["exit_code"])
+            told = ("" if fact is None else str(fact) for fact in facts)
+            table.add_row(f"  {run['started_at']:%m-%d %H:%M:%S}", run["command"], *told)
         console.print(table)
 
 
