@@ -9,7 +9,7 @@ from loader.fetch import Dump
 from loader.landing import Load
 from warehouse.audit import Audit, AuditOf, Built, operator_name, run_audit
 from warehouse.build import BuildReport, DbtProject
-from warehouse.errors import GateRed, ServiceUnavailable
+from warehouse.errors import BuildFailed, GateRed, ServiceUnavailable
 from warehouse.ledger import (
     BuildParameters,
     LastPublication,
@@ -43,7 +43,11 @@ def build_candidate(
     connection.commit()
     context.run.update(stage="build", filter=context.request.filter_text)
     with context.stages.stage("build", "building the candidate with dbt") as stage:
-        report = project.build(stage.advance)
+        try:
+            report = project.build(stage.advance)
+        except BuildFailed:
+            _still_there(connection)
+            raise
         if report.broken:
             _still_there(connection)
         broken = f", {len(report.broken)} broken" if report.broken else ""
