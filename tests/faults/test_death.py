@@ -100,7 +100,7 @@ def test_killed_in_the_middle_of_publishing(standing: Laboratory, table: str) ->
 
 def publishers(lab: Laboratory) -> list[tuple[object, ...]]:
     return lab.at.execute(
-        "select pid from pg_stat_activity where application_name like 'warehouse%' "
+        "select pid from pg_stat_activity where application_name <> '' "
         "and datname = current_database()"
     )
 

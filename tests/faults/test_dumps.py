@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,9 +21,6 @@ HOSTILE = (
     "O'Reilly \"quoted\", comma",
     "'; drop table public.instruments; --",
     "Robert'); delete from marts.instruments;--",
-    "two\nlines",
-    "carriage\rreturn\r\nand newline",
-    "tab\tbell\x07 escape\x1b[31m delete\x7f",
     "\\N",
     "\\. ends a COPY",
     "\\x00 $1 %s %(name)s {name} {{ 1/0 }} ${HOME} `id` $(id)",
@@ -32,12 +29,16 @@ HOSTILE = (
     "INSTRUMENTS=1,2,3",
     "null", "NULL", "None", "nan", "true",
     "naïve ₹ 株式 \U0001f4c8 \u202e\u200b",
-    "*3\r\n$3\r\nDEL\r\n",
     "[bold red]markup[/] [/nope]",
-    "x" * 10_000,
-    "é" * 5_000,
     "   ",
+    "x" * 255,
 )  # fmt: skip
+
+# No consumer can hold these safely (a Redis protocol, a terminal, a line of a file): rejected.
+UNHOLDABLE = (
+    ("two\nlines", "*3\r\n$3\r\nDEL\r\n", "x" * 10_000),
+    ("tab\tbell\x07 escape\x1b[31m delete\x7f", "carriage\rreturn", "é" * 5_000),
+)
 
 
 def changed(rows: list[Row], is_meant: Callable[[Row], bool], **values: str) -> list[Row]:
@@ -189,13 +190,16 @@ def assert_holds(lab: Laboratory, rows: list[Row]) -> None:
     assert seen.publication == 2
 
 
+def named(rows: list[Row], names: Sequence[str]) -> list[Row]:
+    """The rows, with these names given to some shares."""
+    shares = [row for row in rows if row["segment"] == "NSE" and row["name"]][5:]
+    given = {share["instrument_token"]: name for share, name in zip(shares, names, strict=False)}
+    assert len(given) == len(names)
+    return [{**row, "name": given.get(row["instrument_token"], row["name"])} for row in rows]
+
+
 def test_hostile_names_reach_every_consumer_as_they_are(lab: Laboratory) -> None:
-    shares = [row for row in lab.rows if row["segment"] == "NSE" and row["name"]]
-    names = {
-        share["instrument_token"]: name for share, name in zip(shares[5:], HOSTILE, strict=False)
-    }
-    assert len(names) == len(HOSTILE)
-    rows = [{**row, "name": names.get(row["instrument_token"], row["name"])} for row in lab.rows]
+    rows = named(lab.rows, HOSTILE)
     path = dumps.write_dump(lab.at.folder / "hostile.csv", rows)
     done = lab.at.sync(path, "--json").ok()
     assert_holds(lab, rows)
@@ -207,6 +211,18 @@ def test_hostile_names_reach_every_consumer_as_they_are(lab: Laboratory) -> None
     again = lab.at.seen()
     assert (again.redis, again.instruments) == (lab.old.redis, lab.old.instruments)
     assert (again.env, again.token_lookup) == (lab.old.env, lab.old.token_lookup)
+
+
+@pytest.mark.parametrize("names", UNHOLDABLE, ids=["lines", "control characters"])
+def test_names_that_no_consumer_can_hold_are_listed_and_left_out(
+    lab: Laboratory, names: tuple[str, ...]
+) -> None:
+    rows = named(lab.rows, names)
+    path = dumps.write_dump(lab.at.folder / "unholdable.csv", rows)
+    lab.at.sync(path).ok()
+    assert_holds(lab, [row for row in rows if row["name"] not in names])
+    found = lab.at.execute("select column_name from marts.rejected_rows")
+    assert found == [("name",)] * len(names)
 
 
 def test_shuffled_rows_and_columns_with_crlf_a_mark_and_a_new_column(lab: Laboratory) -> None:
