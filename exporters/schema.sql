@@ -35,6 +35,7 @@ create table if not exists ops.exports (
     started_at timestamptz,
     finished_at timestamptz,
     error text,
+    digest text, -- of a file, as it was read back: the same bytes need no second comparison
     primary key (publication_id, destination)
 );
 

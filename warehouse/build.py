@@ -186,13 +186,16 @@ class DbtProject:
 
     def docs(self, folder: Path) -> Path:
         """Write the documentation of the published schema as one file, readable offline."""
-        arguments = ["docs", "generate", "--static", "--target", "published", "--no-compile"]
+        target = ("--target", "published")
+        # Without compiling, dbt reads the manifest that a parse has written and writes none.
+        self._invoke(["parse", *target], writes_json=True)
+        arguments = ["docs", "generate", "--static", *target, "--no-compile"]
         self._invoke(arguments, writes_json=True)
         written = self.work / "target" / "static_index.html"
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / "index.html"
-        target.write_bytes(written.read_bytes())
-        return target
+        page = folder / "index.html"
+        page.write_bytes(written.read_bytes())
+        return page
 
     def _invoke(
         self,

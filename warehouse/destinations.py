@@ -18,7 +18,7 @@ from exporters.destination import Destination, Outcome, export
 from exporters.dotenv import DotenvLine
 from exporters.errors import ExportError
 from exporters.json_files import FocusInstrumentsFile, TokenLookupFile
-from exporters.postgres import record_export
+from exporters.postgres import exported_digest, last_publication_id, record_export
 from exporters.published import PUBLISHED_SCHEMA
 from exporters.redis import RedisHashes
 from warehouse.display import TimedStages
@@ -46,7 +46,24 @@ def _dotenv(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -
 
 
 def _token_lookup(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
-    return TokenLookupFile(warehouse.settings.token_lookup_path, connection, schema=schema)
+    return TokenLookupFile(
+        warehouse.settings.token_lookup_path,
+        connection,
+        schema=schema,
+        verified_digest=_verified_digest(connection, TokenLookupFile.name, schema),
+    )
+
+
+def _verified_digest(connection: psycopg.Connection, name: str, schema: str) -> str | None:
+    """What the file held after the last export, if that was of what is exported now."""
+    publication_id = last_publication_id(connection)
+    digest = (
+        exported_digest(connection, publication_id, name)
+        if publication_id is not None and schema == PUBLISHED_SCHEMA
+        else None
+    )
+    connection.commit()
+    return digest
 
 
 def _focus(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
@@ -72,11 +89,17 @@ class Export:
     destination: str
     outcome: Outcome | None
     error: str = ""
+    digest: str | None = None
 
     @property
     def is_pending(self) -> bool:
         """Whether it still has to be written."""
         return self.outcome is None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing at all to write."""
+        return self.outcome is not None and self.outcome.plan.is_empty
 
     @property
     def differs(self) -> bool:
@@ -138,6 +161,7 @@ def export_all(
             started_at=started_at,
             finished_at=finished_at,
             error=done.error or None,
+            digest=done.digest,
         )
         exports.append(done)
     return tuple(exports)
@@ -160,7 +184,9 @@ def _attempt(warehouse: Warehouse, name: str, schema: str, *, is_dry_run: bool) 
     with warehouse.transaction_connection() as connection:
         try:
             destination = MAKERS[name](warehouse, connection, schema)
-            return Export(name, export(destination, dry_run=is_dry_run))
+            outcome = export(destination, dry_run=is_dry_run)
+            digest = None if is_dry_run else getattr(destination, "digest", None)
+            return Export(name, outcome, digest=digest)
         except (ExportError, ServiceUnavailable) as error:
             log.exception("event=export_failed destination=%s", name)
             return Export(name, None, str(error))

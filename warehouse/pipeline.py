@@ -15,6 +15,7 @@ from exporters.postgres import (
     SubscriptionsChangedMeanwhile,
     candidate_oids,
     capture_overrides,
+    pending_exports,
     prune_undo,
     publish,
     unpublished_overrides,
@@ -117,20 +118,33 @@ def _repair(context: SyncContext, connection: psycopg.Connection, result: SyncRe
     assert result.before is not None  # noqa: S101  # it is what the dump was compared with
     is_dry_run = context.request.dry_run
     context.run.update(stage="verify")
-    with context.stages.stage("verify", "comparing the published tables") as stage:
-        differences = verify_published(
-            connection, repair_legacy=not is_dry_run, now=context.warehouse.clock.now()
-        )
-        stage.done("as published" if not differences else "differs from what was published")
+    with ThreadPoolExecutor(1) as pool:
+        # PostgreSQL compares its tables while the other destinations are read.
+        checking = pool.submit(_verify, context, connection)
+        plans = destinations.plan_all(context.warehouse, context.stages)
+        differences = checking.result()
     for difference in differences:
         context.stages.display.warn(difference)
     if any(difference.startswith("marts.") for difference in differences):
         return False
     result.publication_id = result.before.publication_id
     context.run.update(publication_id=result.publication_id)
-    result.exports = _export(context, result.publication_id)
+    is_settled = all(plan.is_empty for plan in plans) and not pending_exports(connection)
+    is_to_write = not (is_settled or is_dry_run)
+    result.exports = _export(context, result.publication_id) if is_to_write else plans
     result.status = "dry_run" if is_dry_run else "already_published"
     return True
+
+
+def _verify(context: SyncContext, connection: psycopg.Connection) -> list[str]:
+    with context.stages.stage("verify", "comparing the published tables") as stage:
+        differences = verify_published(
+            connection,
+            repair_legacy=not context.request.dry_run,
+            now=context.warehouse.clock.now(),
+        )
+        stage.done("as published" if not differences else "differs from what was published")
+    return differences
 
 
 def _publish_audited(
@@ -223,6 +237,4 @@ def _plan_only(
 
 def _export(context: SyncContext, publication_id: int) -> tuple[destinations.Export, ...]:
     context.run.update(stage="export")
-    if context.request.dry_run:
-        return destinations.plan_all(context.warehouse, context.stages)
     return destinations.export_all(context.warehouse, context.stages, publication_id)

@@ -9,6 +9,7 @@ from exporters.postgres.errors import (
 )
 from exporters.postgres.ledger import (
     PendingExport,
+    exported_digest,
     last_publication_id,
     pending_exports,
     prune_undo,
@@ -32,6 +33,7 @@ __all__ = [
     "SubscriptionsChangedMeanwhile",
     "candidate_oids",
     "capture_overrides",
+    "exported_digest",
     "last_publication_id",
     "pending_exports",
     "prune_undo",

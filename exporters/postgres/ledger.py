@@ -39,11 +39,12 @@ select %s, name, 'pending' from unnest(%s::text[]) as name
 
 _RECORD = """
 insert into ops.exports (
-    publication_id, destination, status, added, changed, removed, started_at, finished_at, error
+    publication_id, destination, status, added, changed, removed, started_at, finished_at, error,
+    digest
 )
 values (
     %(publication_id)s, %(destination)s, %(status)s, %(added)s, %(changed)s, %(removed)s,
-    %(started_at)s, %(finished_at)s, %(error)s
+    %(started_at)s, %(finished_at)s, %(error)s, %(digest)s
 )
 on conflict (publication_id, destination) do update set
     status = excluded.status,
@@ -52,7 +53,8 @@ on conflict (publication_id, destination) do update set
     removed = excluded.removed,
     started_at = excluded.started_at,
     finished_at = excluded.finished_at,
-    error = excluded.error
+    error = excluded.error,
+    digest = excluded.digest
 """
 
 _OUTSTANDING = """
@@ -139,6 +141,7 @@ def record_export(
     finished_at: datetime,
     plan: Plan | None = None,
     error: str | None = None,
+    digest: str | None = None,
 ) -> None:
     """Note in `ops.exports` how an export ended; a transaction of its own on an idle connection.
 
@@ -151,16 +154,31 @@ def record_export(
         finished_at: Aware.
         plan: What was written.
         error: Why it failed, without secrets.
+        digest: Of what the destination holds now, where it is one file.
     """
     parameters = {
         "publication_id": publication_id, "destination": destination, "status": status,
         "added": plan.added if plan else None,
         "changed": plan.changed if plan else None,
         "removed": plan.removed if plan else None,
-        "started_at": started_at, "finished_at": finished_at, "error": error,
+        "started_at": started_at, "finished_at": finished_at, "error": error, "digest": digest,
     }  # fmt: skip
     with connection.transaction():
         connection.execute(_RECORD, parameters)
+
+
+def exported_digest(connection: Connection, publication_id: int, destination: str) -> str | None:
+    """The digest of what was read back after the export of a publication; None if there is none."""
+    row = (
+        connection.cursor(row_factory=tuple_row)
+        .execute(
+            "select digest from ops.exports"
+            " where publication_id = %s and destination = %s and status = 'complete'",
+            [publication_id, destination],
+        )
+        .fetchone()
+    )
+    return row[0] if row else None
 
 
 def pending_exports(connection: Connection) -> tuple[PendingExport, ...]:
