@@ -201,20 +201,23 @@ class TokenLookupFile(_JsonFile):
     name = "token_lookup"
 
     def _read(self, published: Published) -> _Wanted:  # noqa: ARG002  # one shape for both files
-        parts: list[bytes] = []
+        content = bytearray(b"{")
         first: Document = {}
         entries = 0
-        with self._connection.cursor(row_factory=tuple_row, binary=True) as cursor:
-            cursor.execute(_LOOKUP)
+        # A cursor of the server's: the rows come in portions and never all at once.
+        with self._connection.cursor("token_lookup", row_factory=tuple_row) as cursor:
+            cursor.execute(_LOOKUP, binary=True)
             while rows := cursor.fetchmany(_CHUNK):
                 chunk = {str(row[0]): dict(zip(_LOOKUP_FIELDS, row, strict=True)) for row in rows}
                 first = first or dict(itertools.islice(chunk.items(), SAMPLE_LINES))
                 entries += len(chunk)
                 # Joined as text, so that the whole document never exists as objects.
-                parts.append(orjson.dumps(chunk)[1:-1])
+                content += orjson.dumps(chunk)[1:-1]
+                content += b","
         if not entries:
             raise _nothing("marts.exp_json__token_lookup")
-        return _Wanted(b"{%b}\n" % b",".join(parts), entries, first)
+        content[-1:] = b"}\n"
+        return _Wanted(bytes(content), entries, first)
 
 
 class FocusInstrumentsFile(_JsonFile):
