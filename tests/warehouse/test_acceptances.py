@@ -10,7 +10,7 @@ from warehouse.errors import UsageError
 
 
 def test_a_rule_or_a_dbt_test_is_taken_with_its_reason(project: Path) -> None:
-    rule = sorted(RULE_IDS)[0]
+    rule = min(RULE_IDS)
     given = [f"{rule}=holiday list = late", "seeds_can_be_used = known"]
     assert read_acceptances(given, project / "dbt_project") == {
         rule: "holiday list = late",
