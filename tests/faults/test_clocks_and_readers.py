@@ -97,7 +97,7 @@ def test_a_candidate_cannot_be_rebuilt_while_it_is_published(lab: Laboratory) ->
     running = lab.at.start_sync(lab.next_dump)
     with lab.hold("public.instruments", "row exclusive") as held:
         running.wait_for("gate: green")
-        held.wait_for_victim()
+        held.wait_for_victim(running)
         assert not rebuild(lab)
     running.done().ok()
     lab.assert_new()

@@ -69,7 +69,7 @@ def test_killed_before_publishing_nothing_has_changed(standing: Laboratory, line
 def test_killed_in_the_middle_of_landing_or_building(standing: Laboratory, table: str) -> None:
     running = standing.at.start_sync(standing.next_dump)
     with standing.hold(table, REPLACED[table]) as held:
-        held.wait_for_victim()
+        held.wait_for_victim(running)
         running.kill()
         standing.assert_old()
 
@@ -90,7 +90,7 @@ def test_killed_in_the_middle_of_the_audit(standing: Laboratory) -> None:
 def test_killed_in_the_middle_of_publishing(standing: Laboratory, table: str) -> None:
     running = standing.at.start_sync(standing.next_dump)
     with standing.hold(table, WRITTEN[table]) as held:
-        held.wait_for_victim()
+        held.wait_for_victim(running)
         running.kill()
         standing.assert_old()
     # Nor does the server go on by itself when the lock is gone.

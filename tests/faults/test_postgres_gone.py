@@ -35,7 +35,7 @@ def test_gone_before_another_verb(standing: Laboratory, verb: str) -> None:
 def test_stopped_like_a_power_cut_while_it_works(standing: Laboratory, table: str) -> None:
     running = standing.at.start_sync(standing.next_dump)
     with standing.hold(table, {**REPLACED, **WRITTEN}[table]) as held:
-        held.wait_for_victim()
+        held.wait_for_victim(running)
         standing.postgres.stop()
         done = running.done()
     assert done.code == 3, done
@@ -62,7 +62,7 @@ def test_stopped_while_the_candidate_is_audited(standing: Laboratory) -> None:
 def test_its_sessions_cut_as_a_failover_does(standing: Laboratory, table: str) -> None:
     running = standing.at.start_sync(standing.next_dump)
     with standing.hold(table, {**REPLACED, **WRITTEN}[table]) as held:
-        held.wait_for_victim()
+        held.wait_for_victim(running)
         for (pid,) in publishers(standing):
             standing.at.execute("select pg_terminate_backend(%s)", pid)
         done = running.done()
