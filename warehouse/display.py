@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.progress import (
-    BarColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
@@ -23,6 +22,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Column
 
 log = logging.getLogger(__name__)
 
@@ -152,12 +152,17 @@ class JsonDisplay(QuietDisplay):
 
 
 class _CountColumn(ProgressColumn):
-    """Done of total, in the stage's own unit."""
+    """Done of total, in the stage's own unit, while the stage goes on."""
 
     def render(self, task: Task) -> str:
-        if task.total and task.completed:
-            return f"{task.completed:,.0f}/{task.total:,.0f}"
-        return f"{task.completed:,.0f}" if task.completed else ""
+        if task.finished or not task.completed:
+            return ""
+        total = f"/{task.total:,.0f}" if task.total else ""
+        return f"{task.completed:,.0f}{total}"
+
+
+def _fixed(width: int, *, justify: JustifyMethod = "left") -> Column:
+    return Column(width=width, no_wrap=True, justify=justify)
 
 
 class RichDisplay:
@@ -166,13 +171,14 @@ class RichDisplay:
     def __init__(self) -> None:
         self.console = Console(highlight=False)
         self.progress = Progress(
-            SpinnerColumn(finished_text="[green]✓[/]"),
-            TextColumn("[bold]{task.fields[stage]:<8}[/]"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            _CountColumn(),
-            TimeElapsedColumn(),
+            SpinnerColumn(finished_text="[green]✓[/]", table_column=_fixed(1)),
+            TextColumn("[bold]{task.fields[stage]}[/]", table_column=_fixed(17)),
+            # What there is too much of gives way to the rest of the line.
+            TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True)),
+            _CountColumn(table_column=_fixed(23, justify="right")),
+            TimeElapsedColumn(table_column=_fixed(7)),
             console=self.console,
+            expand=True,
         )
 
     @contextmanager
@@ -189,9 +195,8 @@ class RichDisplay:
             self.progress.stop_task(task)
             self.progress.stop()
             raise
-        self.progress.update(
-            task, description=escape(stage.detail or what), total=1, completed=1, refresh=True
-        )
+        told = escape(stage.detail or what)
+        self.progress.update(task, description=told, total=1, completed=1, refresh=True)
 
     def _advance(self, task: TaskID) -> Advance:
         def advance(done: int, total: int | None, text: str) -> None:

@@ -74,7 +74,8 @@ def _print_content(console: Console, result: SyncResult) -> None:
         if not plan.is_empty:
             cells = (plan.added, plan.changed, plan.removed)
             tables.add_row(f"  {name}", *(f"{cell:,}" for cell in cells))
-    console.print(tables)
+    if tables.row_count:
+        console.print(tables)
 
 
 def _print_destinations(console: Console, result: SyncResult) -> None:
