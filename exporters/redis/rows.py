@@ -41,10 +41,10 @@ BLOCK = 250
 
 _TABLE = sql.Identifier("exp_redis__instruments")
 
-# The columns that nearly every row has of its own come first; the rest, which thousands of
-# contracts share, is one piece of the line that is packed once.
-_OWN = ("tradingsymbol", "instrument_token", "exchange_token", "strike")
-_SHARED = ("exchange", "instrument_type", "segment", "name", "expiry", "tick_size", "lot_size")
+# The columns that nearly every row has of its own come first; the rest is one piece of the line,
+# shared by hundreds of rows and packed once for all of them.
+_OWN = ("tradingsymbol", "instrument_token", "exchange_token", "strike", "name")
+_SHARED = ("exchange", "instrument_type", "segment", "expiry", "tick_size", "lot_size")
 
 _COPY = sql.SQL("copy {} ({}) to stdout").format(
     _TABLE, sql.SQL(", ").join(map(sql.Identifier, _OWN + _SHARED))
@@ -55,9 +55,21 @@ _SAMPLE = sql.SQL(
 )
 
 _ARGUMENT = b"$%d\r\n%b\r\n"
-_NAMES = tuple(name.encode() for name in _SHARED)
-_BEFORE_STRIKE, _AFTER_STRIKE = _NAMES[:5], _NAMES[5:]
-_ROW = b"$13\r\ntradingsymbol\r\n$%d\r\n%b\r\n%b%b%b$14\r\nexchange_token\r\n$%d\r\n%b\r\n"
+# The bytes of a row in the order of FIELDS: its own values between the shared pieces.
+_ROW = (
+    b"$13\r\ntradingsymbol\r\n$%d\r\n%b\r\n"
+    b"%b$%d\r\n%b\r\n"  # exchange, instrument_type, segment and the name's field; the name
+    b"%b$%d\r\n%b\r\n"  # expiry and the strike's field; the strike
+    b"%b$%d\r\n%b\r\n"  # tick_size, lot_size and the exchange token's field; the token
+)
+_TO_NAME = (
+    b"$8\r\nexchange\r\n$%d\r\n%b\r\n$15\r\ninstrument_type\r\n$%d\r\n%b\r\n"
+    b"$7\r\nsegment\r\n$%d\r\n%b\r\n$4\r\nname\r\n"
+)
+_TO_STRIKE = b"$6\r\nexpiry\r\n$%d\r\n%b\r\n$6\r\nstrike\r\n"
+_TO_TOKEN = (
+    b"$9\r\ntick_size\r\n$%d\r\n%b\r\n$8\r\nlot_size\r\n$%d\r\n%b\r\n$14\r\nexchange_token\r\n"
+)
 
 # COPY's text format: https://www.postgresql.org/docs/current/sql-copy.html
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
@@ -80,34 +92,19 @@ class Rows:
         self.packed += other.packed
 
 
-class _Strikes(dict[bytes, bytes]):
-    """Strikes as COPY writes them, packed; a few thousand."""
+class _Shared(dict[bytes, tuple[bytes, bytes, bytes]]):
+    """The ends of lines, packed: what stands before the name, the strike, the exchange token."""
 
-    def __missing__(self, strike: bytes) -> bytes:
-        self[strike] = packed = _pairs((b"strike",), [strike])
-        return packed
-
-
-class _Shared(dict[bytes, tuple[bytes, bytes]]):
-    """The ends of lines, packed: what stands before the strike, and what after it."""
-
-    def __missing__(self, columns: bytes) -> tuple[bytes, bytes]:
+    def __missing__(self, columns: bytes) -> tuple[bytes, bytes, bytes]:
         # COPY escapes a tab inside a value, so every bare tab stands between two columns.
-        values = columns.split(b"\t")
-        before = _pairs(_BEFORE_STRIKE, values[:5])
-        self[columns] = packed = before, _pairs(_AFTER_STRIKE, values[5:])
+        values = [_unescape(value) for value in columns.split(b"\t")]
+        exchange, kind, segment, expiry, tick, lot = values
+        self[columns] = packed = (
+            _TO_NAME % (len(exchange), exchange, len(kind), kind, len(segment), segment),
+            _TO_STRIKE % (len(expiry), expiry),
+            _TO_TOKEN % (len(tick), tick, len(lot), lot),
+        )
         return packed
-
-
-def _pairs(names: Iterable[bytes], values: Iterable[bytes]) -> bytes:
-    """Fields and their values as COPY writes them, packed."""
-    unescaped = map(_unescape, values)
-    return b"".join(
-        [
-            b"$%d\r\n%b\r\n$%d\r\n%b\r\n" % (len(name), name, len(value), value)
-            for name, value in zip(names, unescaped, strict=True)
-        ]
-    )
 
 
 def read_blocks(
@@ -120,29 +117,30 @@ def read_blocks(
     Raises:
         psycopg.Error: The table cannot be read.
     """
-    strikes, shared = _Strikes(), _Shared()
+    shared = _Shared()
     with connection.cursor(row_factory=tuple_row).copy(_COPY) as copy:
         lines = iter(copy)
         while block := b"".join(itertools.islice(lines, size)):
-            yield _pack(block, strikes, shared)
+            yield _pack(block, shared)
 
 
-def _pack(block: bytes, strikes: _Strikes, shared: _Shared) -> Rows:
+def _pack(block: bytes, shared: _Shared) -> Rows:
     # List comprehensions over a small block: this is the half of an export that is Python's.
-    table = [line.split(b"\t", 4) for line in block.split(b"\n")[:-1]]
+    table = [line.split(b"\t", 5) for line in block.split(b"\n")[:-1]]
     if b"\\" in block:
-        table = [
-            [_unescape(symbol), token, _unescape(number), *rest]
-            for symbol, token, number, *rest in table
-        ]
+        table = [[*map(_unescape, own), rest] for *own, rest in table]
     return Rows(
-        [PREFIX + token for _, token, _, _, _ in table],
+        [PREFIX + token for _, token, _, _, _, _ in table],
         [
-            _ROW % (len(symbol), symbol, before, strikes[strike], after, len(number), number)
-            for symbol, _, number, strike, rest in table
-            for before, after in (shared[rest],)
+            _ROW
+            % (
+                len(symbol), symbol, to_name, len(name), name,
+                to_strike, len(strike), strike, to_token, len(number), number,
+            )
+            for symbol, _, number, strike, name, rest in table
+            for to_name, to_strike, to_token in (shared[rest],)
         ],
-    )
+    )  # fmt: skip
 
 
 def _unescape(value: bytes) -> bytes:
