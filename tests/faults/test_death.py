@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import psutil
 import pytest
@@ -176,8 +177,27 @@ def waits_to_write(client: object) -> bool:
     return any(one["flags"] != "N" and "b" in one["flags"] for one in listed)
 
 
-def test_what_a_dead_writer_left_beside_the_env_file_is_removed(lab: Laboratory) -> None:
-    folder = lab.at.env_file.parent
-    (folder / "..env.0123456789ab.warehouse-tmp").write_bytes(b"INSTRUMENTS=1,2")
+# A writer of the file that dies in the middle of it.
+DYING_WRITER = """
+import os, sys
+from pathlib import Path
+from exporters import atomic_file
+with atomic_file._temporary_beside(Path(sys.argv[1])) as (descriptor, _):
+    os.write(descriptor, b"INSTRUMENTS=1,2")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_dead_writer_left_beside_the_env_file_is_removed(
+    laboratory: Laboratory, unexported: Kept
+) -> None:
+    lab = laboratory
+    lab.put_back(unexported)
+    before = lab.at.env_file.read_bytes()
+    command = [sys.executable, "-c", DYING_WRITER, str(lab.at.env_file)]
+    assert lab.at.start_program(command).done().code == -signal.SIGKILL
+    left = [path for path in lab.at.env_file.parent.iterdir() if "warehouse-tmp" in path.name]
+    assert [path.read_bytes() for path in left] == [b"INSTRUMENTS=1,2"]
+    assert lab.at.env_file.read_bytes() == before
     lab.converge()
-    assert not list(folder.glob("*warehouse-tmp")) + list(folder.glob(".*warehouse-tmp"))
+    assert not left[0].exists()
