@@ -11,7 +11,7 @@ DRY_RUN ?=
 FORCE   ?=
 TO      ?=
 PYTHON  ?= python3
-PYTEST  ?=
+PYTEST  ?= -n auto --maxprocesses 4 --dist loadfile
 
 VENV      := .venv
 BIN       := $(VENV)/bin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -92,8 +93,17 @@ class PlainDisplay:
 
     def _line(self, text: str) -> None:
         elapsed = time.perf_counter() - self.started
-        self.out.write(f"[{elapsed:7.2f}s] {text}\n")
-        self.out.flush()
+        try:
+            self.out.write(f"[{elapsed:7.2f}s] {text}\n")
+            self.out.flush()
+        except BrokenPipeError:
+            # Whoever read along (`| head`) has left; that is no reason to stop publishing.
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.out.fileno())
+        os.close(nowhere)
 
     @contextmanager
     def stage(self, name: str, what: str) -> Iterator[Stage]:

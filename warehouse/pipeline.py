@@ -53,6 +53,7 @@ def run_sync(context: SyncContext) -> SyncResult:
         result.before = last_publication(connection)
         connection.commit()
         _capture_hand_changes(context, connection, is_first=result.before is None)
+        _warn_of_older_day(context, result.before)
         dump = fetch_dump(context, connection)
         result.source = dump.source
         if _is_published(context, connection, result.before, dump) and _repair(
@@ -84,6 +85,15 @@ def _capture_hand_changes(
     elif changed:
         context.stages.display.note(
             f"{changed:,} subscriptions were changed by hand; they are kept as overrides"
+        )
+
+
+def _warn_of_older_day(context: SyncContext, before: LastPublication | None) -> None:
+    """A replay is somebody's wish; on a machine that trades it had better be a conscious one."""
+    if before is not None and context.as_of < before.as_of_date:
+        context.stages.display.warn(
+            f"the as-of date {context.as_of} is older than that of {before.told}: consumers would "
+            f"go back to that day; `warehouse rollback` undoes it"
         )
 
 
