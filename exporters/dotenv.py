@@ -40,6 +40,15 @@ _ATTEMPTS = 5
 
 _LINES = "select variable, value, tokens from exp_dotenv__instruments"
 
+_SUBSCRIBED = """
+select
+    'INSTRUMENTS',
+    string_agg(instrument_token::text, ',' order by subscription_position),
+    count(*)::integer
+from active_subscriptions
+having count(*) > 0
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Line:
@@ -106,10 +115,13 @@ class DotenvLine:
 
     def _published(self) -> _Line | None:
         with (
-            snapshot(self._connection, self._schema),
+            snapshot(self._connection, self._schema) as published,
             self._connection.cursor(row_factory=tuple_row) as cursor,
         ):
             rows = cursor.execute(_LINES).fetchall()
+            if not rows and published.is_rollback:
+                # What is put back published no line, and the one in the file came after it.
+                rows = cursor.execute(_SUBSCRIBED).fetchall()
         if not rows:
             return None
         if len(rows) > 1:

@@ -26,7 +26,8 @@ select
     publication_id,
     published_at,
     as_of_date,
-    fingerprint
+    fingerprint,
+    rollback_of is not null
 from ops.publications
 order by publication_id desc
 limit 1
@@ -42,12 +43,14 @@ class Published:
         published_at: When it was committed, in UTC.
         as_of: The trading day that it describes.
         fingerprint: What it was made from; tells equal numbers of two warehouses apart.
+        is_rollback: Whether it puts an older publication back.
     """
 
     publication_id: int
     published_at: datetime
     as_of: date
     fingerprint: str
+    is_rollback: bool = False
 
 
 _UPCOMING = """
@@ -55,7 +58,8 @@ select
     coalesce((select max(publication_id) from ops.publications), 0) + 1,
     now(),
     as_of_date,
-    ''
+    '',
+    false
 from ops.build_parameters
 """
 

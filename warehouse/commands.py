@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import logging
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 
 from expectations.gate import GateWorker
-from exporters.postgres import rollback_to
+from exporters.postgres import capture_overrides, rollback_to, verify_published
 from warehouse import database, destinations
 from warehouse.audit import Audit, AuditOf, Built, run_audit
 from warehouse.build import DbtProject, profile_environment
@@ -19,13 +16,12 @@ from warehouse.clock import Clock
 from warehouse.display import Display, QuietDisplay, TimedStages
 from warehouse.errors import (
     DestinationsPending,
-    ServiceUnavailable,
     UsageError,
 )
-from warehouse.exit_codes import GATE_RED, PENDING, exit_code_of, is_known
-from warehouse.ledger import Run, last_publication, told_to_consumers
+from warehouse.exit_codes import GATE_RED
+from warehouse.ledger import last_publication, told_to_consumers
 from warehouse.pipeline import run_sync
-from warehouse.run_lock import run_lock
+from warehouse.recorded_run import finish, recorded_run
 from warehouse.servers import EmbeddedServers
 from warehouse.session import Warehouse, open_warehouse, postgres_url
 from warehouse.settings import Settings
@@ -46,7 +42,7 @@ def sync(
     """
     stages = TimedStages(display)
     command = "build" if request.build_only else "dry-run" if request.dry_run else "sync"
-    with _run(settings, clock, stages, command) as (warehouse, run):
+    with recorded_run(settings, clock, stages, command) as (warehouse, run):
         context = SyncContext(
             warehouse=warehouse,
             request=request,
@@ -57,34 +53,58 @@ def sync(
             started_at=clock.now(),
         )
         result = run_sync(context)
-        _finish(run, clock, result, stages)
+        finish(run, clock, result, stages)
     return result, stages
 
 
 def export(settings: Settings, clock: Clock, display: Display, *, dry_run: bool) -> SyncResult:
     """Bring every destination to the last publication."""
     stages = TimedStages(display)
-    with _run(settings, clock, stages, "export") as (warehouse, run):
+    with recorded_run(settings, clock, stages, "export") as (warehouse, run):
         publication = last_publication(warehouse.connection)
         if publication is None:
             raise UsageError("Nothing has been published yet: run `warehouse sync` first.")
         result = SyncResult("exported", publication.as_of_date, publication.filter)
         result.publication_id = publication.publication_id
         run.update(stage="export", publication_id=publication.publication_id)
+        _mend_tables(warehouse, stages, dry_run=dry_run)
         if dry_run:
             result.status = "dry_run"
             result.exports = destinations.plan_all(warehouse, stages)
         else:
             result.exports = destinations.export_all(warehouse, stages, publication.publication_id)
-        _finish(run, clock, result, stages)
+        finish(run, clock, result, stages)
     return result
+
+
+def _mend_tables(warehouse: Warehouse, stages: TimedStages, *, dry_run: bool) -> None:
+    """Compare the published tables, and bring `public.instruments` to them.
+
+    Raises:
+        DestinationsPending: `marts` itself was damaged; exporting it would spread the damage.
+    """
+    with warehouse.transaction_connection() as connection:
+        capture_overrides(connection, recorded_at=warehouse.clock.now())
+        with stages.stage("verify", "comparing the published tables") as stage:
+            differences = verify_published(
+                connection, repair_legacy=not dry_run, now=warehouse.clock.now()
+            )
+            stage.done("as published" if not differences else "differs from what was published")
+    for difference in differences:
+        stages.display.warn(difference)
+    damaged = [told for told in differences if told.startswith("marts.")]
+    if damaged:
+        raise DestinationsPending(
+            f"{'; '.join(damaged)}. Nothing was exported, so that the damage does not spread. Run "
+            f"the last sync again: it builds and publishes what is missing."
+        )
 
 
 def rollback(settings: Settings, clock: Clock, display: Display, *, to: int | None) -> SyncResult:
     """Put an earlier publication back everywhere, as a new publication."""
     stages = TimedStages(display)
     with (
-        _run(settings, clock, stages, "rollback") as (warehouse, run),
+        recorded_run(settings, clock, stages, "rollback") as (warehouse, run),
         warehouse.transaction_connection() as connection,
     ):
         before = last_publication(connection)
@@ -113,7 +133,7 @@ def rollback(settings: Settings, clock: Clock, display: Display, *, to: int | No
             before,
         )
         result.exports = destinations.export_all(warehouse, stages, published.publication_id)
-        _finish(run, clock, result, stages)
+        finish(run, clock, result, stages)
     return result
 
 
@@ -125,7 +145,7 @@ def gate(settings: Settings, clock: Clock, display: Display) -> Audit:
     """
     stages = TimedStages(display)
     with (
-        _run(settings, clock, stages, "gate") as (warehouse, run),
+        recorded_run(settings, clock, stages, "gate") as (warehouse, run),
         warehouse.transaction_connection() as connection,
         GateWorker.start() as worker,
     ):
@@ -173,9 +193,12 @@ def status(settings: Settings, clock: Clock) -> Status:
     """What the ledger says, and what every destination really holds."""
     with open_warehouse(settings, clock) as warehouse:
         stages = TimedStages(QuietDisplay())
-        is_published = last_publication(warehouse.connection) is not None
-        exports = destinations.plan_all(warehouse, stages) if is_published else ()
-        return read_status(warehouse.connection, clock, exports)
+        if last_publication(warehouse.connection) is None:
+            return read_status(warehouse.connection, clock)
+        with warehouse.transaction_connection() as connection:
+            differences = verify_published(connection)
+        exports = destinations.plan_all(warehouse, stages)
+        return read_status(warehouse.connection, clock, exports, differences)
 
 
 def docs(settings: Settings, clock: Clock) -> Path:
@@ -204,74 +227,6 @@ def dbt_environment(settings: Settings) -> dict[str, str]:
     return profile_environment(database.session_dsn(postgres_url(settings)))
 
 
-@contextmanager
-def _run(
-    settings: Settings, clock: Clock, stages: TimedStages, command: str
-) -> Iterator[tuple[Warehouse, Run]]:
-    """An open warehouse, the run lock, and a row in the ledger that says how it ended."""
-    with _services(settings, clock, stages) as warehouse, run_lock(warehouse.connection):
-        now = clock.now()
-        run = Run.start(
-            warehouse.connection,
-            run_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
-            command=command,
-            started_at=now,
-        )
-        with _logged(settings, run.run_id):
-            try:
-                yield warehouse, run
-            except BaseException as error:
-                _record_failure(run, clock, stages, error)
-                raise
-
-
-@contextmanager
-def _services(settings: Settings, clock: Clock, stages: TimedStages) -> Iterator[Warehouse]:
-    with stages.stage("start", "reaching PostgreSQL") as stage:
-        opened = open_warehouse(settings, clock)
-        warehouse = opened.__enter__()
-        stage.done("PostgreSQL answers")
-    try:
-        yield warehouse
-    finally:
-        opened.__exit__(None, None, None)
-
-
-def _record_failure(run: Run, clock: Clock, stages: TimedStages, error: BaseException) -> None:
-    code = exit_code_of(error) if isinstance(error, Exception) else 130
-    log.error(
-        "event=run_failed run=%s exit_code=%s error=%r",
-        run.run_id,
-        code,
-        str(error),
-        # Where the message alone would not tell a maintainer enough.
-        exc_info=None if is_known(error) else error,
-    )
-    try:
-        run.update(
-            status="failed",
-            exit_code=code,
-            error=str(error) or type(error).__name__,
-            finished_at=clock.now(),
-            stage_seconds=dict(stages.seconds),
-        )
-    except psycopg.Error:
-        # The server is gone: the next run finds this one as died.
-        log.warning("event=ledger_unreachable run=%s", run.run_id)
-
-
-def _finish(run: Run, clock: Clock, result: SyncResult, stages: TimedStages) -> None:
-    pending = result.pending
-    run.update(
-        status=result.status,
-        stage="done",
-        exit_code=PENDING if pending else 0,
-        error="; ".join(f"{export.destination}: {export.error}" for export in pending) or None,
-        stage_seconds=dict(stages.seconds),
-        finished_at=clock.now(),
-    )
-
-
 def raise_if_pending(result: SyncResult) -> None:
     """Turn pending destinations into the error that the command line reports.
 
@@ -285,31 +240,3 @@ def raise_if_pending(result: SyncResult) -> None:
             f"{len(result.pending)} of {len(result.exports)} destinations are pending. {told} "
             f"`warehouse export` or the next sync finishes what is pending."
         )
-
-
-@contextmanager
-def _logged(settings: Settings, run_id: str) -> Iterator[None]:
-    """A log file a run, under WAREHOUSE_HOME/logs."""
-    try:
-        settings.logs.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(settings.logs / f"{run_id}.log", delay=True)
-    except OSError as error:
-        raise ServiceUnavailable(
-            f"WAREHOUSE_HOME ({settings.home}) cannot be written: {error}. Nothing was changed."
-        ) from error
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
-    )
-    root = logging.getLogger()
-    names = ("warehouse", "loader", "exporters", "expectations")
-    for name in names:
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.INFO)
-        logger.addHandler(handler)
-        logger.propagate = bool(root.handlers) and logger.propagate
-    try:
-        yield
-    finally:
-        for name in names:
-            logging.getLogger(name).removeHandler(handler)
-        handler.close()

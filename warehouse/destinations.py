@@ -180,7 +180,7 @@ def _each(
 
 
 def _attempt(warehouse: Warehouse, name: str, schema: str, *, is_dry_run: bool) -> Export:
-    """One destination; only its own trouble is caught: PostgreSQL's ends the run."""
+    """One destination; its trouble leaves it pending, PostgreSQL's ends the run."""
     with warehouse.transaction_connection() as connection:
         try:
             destination = MAKERS[name](warehouse, connection, schema)
@@ -197,3 +197,8 @@ def _attempt(warehouse: Warehouse, name: str, schema: str, *, is_dry_run: bool) 
                 f"back.",
                 exit_code=5,
             ) from error
+        except Exception as error:
+            # A defect in one destination must not keep the others from being written.
+            log.exception("event=export_broken destination=%s", name)
+            told = f"unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+            return Export(name, None, f"{told} This is a defect; the log holds the details.")

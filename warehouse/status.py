@@ -60,7 +60,10 @@ class Status:
 
 
 def read_status(
-    connection: psycopg.Connection, clock: Clock, exports: Sequence[Export] = ()
+    connection: psycopg.Connection,
+    clock: Clock,
+    exports: Sequence[Export] = (),
+    differences: Sequence[str] = (),
 ) -> Status:
     """Read the ledger; nothing is changed.
 
@@ -68,6 +71,7 @@ def read_status(
         connection: an autocommit connection.
         clock: tells which publication is expected by now.
         exports: what an export would have to write now, from `destinations.plan_all`.
+        differences: what the published tables hold otherwise, from `verify_published`.
     """
     publication = last_publication(connection)
     pending = tuple(export.destination for export in pending_exports(connection))
@@ -86,6 +90,7 @@ def read_status(
         )
     if pending:
         reasons.append((PENDING, f"pending: {', '.join(pending)}; run `warehouse export`"))
+    reasons += [(PENDING, f"{told}; run the last sync again") for told in differences]
     reasons += [
         (PENDING, f"{name} is not as published ({told.rstrip('.')}); run `warehouse export`")
         for name, told in wrong.items()

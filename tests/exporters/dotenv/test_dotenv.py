@@ -389,3 +389,24 @@ def test_the_exporter_runs_alone(published: Published) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(f"dotenv: {first}, ")
     assert published.path.read_bytes() == f"{COMMENT}\nINSTRUMENTS=1,2\n".encode()
+
+
+def test_a_rollback_to_a_publication_without_a_line_puts_its_subscriptions_back(
+    published: Published,
+) -> None:
+    """Under filter `all` the file stays; going back to it must undo what came after it."""
+    published.path.write_bytes(b"A=1\nINSTRUMENTS=7,8\n")
+    published.publish()
+    with published.connection.transaction():
+        published.connection.execute(
+            "create table marts.active_subscriptions"
+            " (instrument_token integer primary key, subscription_position integer)"
+        )
+        published.connection.execute(
+            "insert into marts.active_subscriptions values (256265, 2), (260105, 1)"
+        )
+        published.connection.execute("update ops.publications set rollback_of = 1")
+
+    export(published.destination())
+
+    assert published.path.read_bytes() == b"A=1\nINSTRUMENTS=260105,256265\n"

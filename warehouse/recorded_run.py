@@ -1,0 +1,121 @@
+"""A run as the ledger and the log see it: locked, recorded, and ended with a word."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from warehouse.clock import Clock
+from warehouse.display import TimedStages
+from warehouse.errors import ServiceUnavailable
+from warehouse.exit_codes import PENDING, exit_code_of, is_known
+from warehouse.ledger import Run
+from warehouse.run_lock import run_lock
+from warehouse.session import Warehouse, open_warehouse
+from warehouse.settings import Settings
+from warehouse.sync_request import SyncResult
+
+INTERRUPTED = 130
+PACKAGES = ("warehouse", "loader", "exporters", "expectations")
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def recorded_run(
+    settings: Settings, clock: Clock, stages: TimedStages, command: str
+) -> Iterator[tuple[Warehouse, Run]]:
+    """An open warehouse, the run lock, and a row in the ledger that says how it ended."""
+    with _services(settings, clock, stages) as warehouse, run_lock(warehouse.connection):
+        now = clock.now()
+        run = Run.start(
+            warehouse.connection,
+            run_id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+            command=command,
+            started_at=now,
+        )
+        with _logged(settings, run.run_id):
+            try:
+                yield warehouse, run
+            except BaseException as error:
+                _record_failure(run, clock, stages, error)
+                raise
+
+
+@contextmanager
+def _services(settings: Settings, clock: Clock, stages: TimedStages) -> Iterator[Warehouse]:
+    with stages.stage("start", "reaching PostgreSQL") as stage:
+        opened = open_warehouse(settings, clock)
+        warehouse = opened.__enter__()
+        stage.done("PostgreSQL answers")
+    try:
+        yield warehouse
+    finally:
+        opened.__exit__(None, None, None)
+
+
+def _record_failure(run: Run, clock: Clock, stages: TimedStages, error: BaseException) -> None:
+    code = exit_code_of(error) if isinstance(error, Exception) else INTERRUPTED
+    log.error(
+        "event=run_failed run=%s exit_code=%s error=%r",
+        run.run_id,
+        code,
+        str(error),
+        # Where the message alone would not tell a maintainer enough.
+        exc_info=None if is_known(error) else error,
+    )
+    try:
+        run.update(
+            status="failed",
+            exit_code=code,
+            error=str(error) or type(error).__name__,
+            finished_at=clock.now(),
+            stage_seconds=dict(stages.seconds),
+        )
+    except psycopg.Error:
+        # The server is gone: the next run finds this one as died.
+        log.warning("event=ledger_unreachable run=%s", run.run_id)
+
+
+def finish(run: Run, clock: Clock, result: SyncResult, stages: TimedStages) -> None:
+    """Record how a run ended that did not fail, with what is still pending."""
+    pending = result.pending
+    run.update(
+        status=result.status,
+        stage="done",
+        exit_code=PENDING if pending else 0,
+        error="; ".join(f"{export.destination}: {export.error}" for export in pending) or None,
+        stage_seconds=dict(stages.seconds),
+        finished_at=clock.now(),
+    )
+
+
+@contextmanager
+def _logged(settings: Settings, run_id: str) -> Iterator[None]:
+    """A log file a run, under WAREHOUSE_HOME/logs."""
+    try:
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(settings.logs / f"{run_id}.log", delay=True)
+    except OSError as error:
+        raise ServiceUnavailable(
+            f"WAREHOUSE_HOME ({settings.home}) cannot be written: {error}. Nothing was changed."
+        ) from error
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s level=%(levelname)s logger=%(name)s %(message)s")
+    )
+    root = logging.getLogger()
+    for name in PACKAGES:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+        logger.propagate = bool(root.handlers) and logger.propagate
+    try:
+        yield
+    finally:
+        for name in PACKAGES:
+            logging.getLogger(name).removeHandler(handler)
+        handler.close()
