@@ -134,6 +134,36 @@ def test_status_says_whether_it_is_safe_to_trade(published: Published) -> None:
     assert pending.document["pending_destinations"] == ["redis"]
 
 
+def test_status_reads_the_tables_and_every_destination_not_only_the_ledger(
+    published: Published,
+) -> None:
+    at = published.at
+    at.execute("delete from public.instruments where exchange = 'NFO'")
+    emptied = at.run("status")
+    assert emptied.code == 5
+    assert "public.instruments differs" in emptied.out
+    mended = at.run("export")
+    assert mended.code == 0, mended.err
+    assert at.run("status").code == 0
+    assert at.seen() == published.seen
+    with at.redis() as client:
+        client.delete("instrument:256265")
+    missing = at.run("status")
+    assert missing.code == 5
+    assert "redis is not as published" in missing.out
+
+
+def test_export_does_not_spread_damage_of_the_published_tables(published: Published) -> None:
+    at = published.at
+    at.execute("delete from marts.exp_redis__instruments where exchange = 'NFO'")
+    refused = at.run("export")
+    assert refused.code == 5
+    assert "Nothing was exported" in refused.err
+    assert at.seen().redis == published.seen.redis
+    assert at.sync(published.dump).code == 0
+    assert at.seen().redis == published.seen.redis
+
+
 def test_status_tells_a_red_gate_until_a_sync_is_green(published: Published) -> None:
     at = published.at
     bad = dumps.write_dump(
