@@ -13,7 +13,7 @@ from redis import exceptions
 from exporters.errors import DestinationRefused, DestinationUnavailable, ExportError
 
 OLD_STATE = "Consumers see what Redis held before, whole: everything is written in one transaction."
-UNTOUCHED = "Redis was only read: consumers see what they saw before."
+UNTOUCHED = "Nothing was written to Redis: consumers see what they saw before."
 EITHER_STATE = "Consumers see the state before this export or after it, whole; never half of it."
 PARTLY_STATE = (
     "Somebody changed keys while they were being written: those keys may be missing or wrong."
@@ -48,7 +48,8 @@ _LASTING = {
 }
 
 
-_CUT_OFF = (redis.ConnectionError, redis.TimeoutError, OSError)
+# A cluster of which no node answers raises an error that is no RedisError.
+_CUT_OFF = (redis.ConnectionError, redis.TimeoutError, exceptions.RedisClusterException, OSError)
 
 # redis-py takes the code off the text and makes a class of it; the more special class first.
 _CODES: dict[type[redis.RedisError], str] = {
@@ -116,7 +117,7 @@ def _by_kind(error: BaseException, text: str, place: str, consumers: str) -> Exp
             consumers=consumers,
             remedy="Correct the user and password in REDIS_URL.",
         )
-    if isinstance(error, (*_CUT_OFF, exceptions.RedisClusterException)):
+    if isinstance(error, _CUT_OFF):
         return DestinationUnavailable(
             f"Redis at {place} is out of reach: {text}",
             consumers=consumers,
