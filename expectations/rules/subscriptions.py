@@ -45,22 +45,28 @@ RULES: Final[tuple[Rule, ...]] = (
         applies=unless_all,
         facts="""
             select
-                (
-                    select rows from measure_relations where relation = 'broker_instruments'
-                ) as evaluated,
+                cardinality({filter_names}::text[]) as evaluated,
                 (
                     select rows from measure_relations where relation = 'active_subscriptions'
                 ) as subscriptions
         """,
+        # As the model chooses: by underlying, which for shares and indices is the symbol and not
+        # the company's name.
         unexpected="""
             select asked.filter as empty_filter
             from unnest({filter_names}::text[]) as asked (filter)
             where not exists (
                 select 1
                 from {candidate}.subscription_filters as filters
+                -- one filter to many instruments
+                inner join {candidate}.instruments as instruments
+                    on instruments.underlying = filters.underlying
+                -- one contract to one subscription, seldom to several
                 inner join {candidate}.active_subscriptions as active
-                    on active.name = filters.underlying and active.segment = filters.segment
-                where lower(filters.filter) = asked.filter
+                    on
+                        active.canonical_id = instruments.canonical_id
+                        and active.segment = filters.segment
+                where filters.filter = asked.filter
             )
             order by asked.filter
         """,

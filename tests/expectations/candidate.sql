@@ -12,7 +12,8 @@ insert into candidate.subscription_filters
 values
 ('nifty', 'NIFTY', 'NFO-OPT'), ('nifty', 'NIFTY', 'NFO-FUT'),
 ('banknifty', 'BANKNIFTY', 'NFO-OPT'), ('banknifty', 'BANKNIFTY', 'NFO-FUT'),
-('sensex', 'SENSEX', 'BFO-OPT'), ('sensex', 'SENSEX', 'BFO-FUT');
+('sensex', 'SENSEX', 'BFO-OPT'), ('sensex', 'SENSEX', 'BFO-FUT'),
+('reliance', 'RELIANCE', 'NSE'), ('nifty50', 'NIFTY 50', 'INDICES');
 
 create table candidate.broker_instruments as
 select
@@ -45,7 +46,8 @@ select distinct on (canonical_id)
         when instrument_type = 'FUT' then 'future'
         else 'option'
     end as kind,
-    name as underlying, tradingsymbol, name, expiry_date, strike, lot_size, tick_size_inr
+    case when instrument_type = 'EQ' then tradingsymbol else name end as underlying,
+    tradingsymbol, name, expiry_date, strike, lot_size, tick_size_inr
 from candidate.broker_instruments
 order by canonical_id, instrument_token;
 alter table candidate.instruments add primary key (canonical_id);
@@ -63,7 +65,12 @@ where exists (
     select 1
     from candidate.subscription_filters as filters
     inner join pg_temp.parameters on filters.filter = any(string_to_array(parameters.filter, ','))
-    where filters.underlying = instruments.name and filters.segment = instruments.segment
+    where
+        filters.segment = instruments.segment
+        and filters.underlying = case
+            when instruments.instrument_type = 'EQ' then instruments.tradingsymbol
+            else instruments.name
+        end
 );
 alter table candidate.active_subscriptions add primary key (instrument_token);
 

@@ -337,6 +337,7 @@ DAMAGES: tuple[Damage, ...] = (
     ),
     Damage("filter-not-empty", "delete from candidate.active_subscriptions", "nifty"),
     Damage("filter-not-empty", "", "sensex", {"filter": "nifty,sensex"}, name="one-part"),
+    Damage("filter-not-empty", "", "reliance", {"filter": "nifty,reliance"}, name="share"),
     Damage("filter-not-empty", "", "niftyy", {"filter": "niftyy"}, name="misspelt"),
     Damage(
         "dotenv-agrees",

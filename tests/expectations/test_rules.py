@@ -100,6 +100,18 @@ def test_filter_all_has_no_filter_to_be_empty(
     assert decide(found.values()).is_green
 
 
+@pytest.mark.parametrize("filters", ["reliance", "nifty50", "nifty,reliance,nifty50"])
+def test_filter_of_a_share_or_an_index_matches_by_its_symbol_not_by_its_name(
+    audit: Audit, postgres_dsn: str, filters: str
+) -> None:
+    with psycopg.connect(postgres_dsn) as connection:
+        builder.land(connection, builder.healthy_rows())
+        builder.build(connection, filters)
+    found = audit(postgres_dsn, filter=filters)
+    assert found["filter-not-empty"].status == "passed"
+    assert decide(found.values()).reasons == ()
+
+
 def test_dump_of_nfo_alone_is_green_when_only_nfo_is_required(
     audit: Audit, postgres_dsn: str
 ) -> None:
