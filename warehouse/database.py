@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from importlib.resources import files
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -21,6 +23,10 @@ SESSION_OPTIONS = (
     "-c client_connection_check_interval=1000"
 )
 
+# What a list of hosts may look like: names, addresses, and paths of sockets.
+_HOSTS = re.compile(r"(([\w.:%-]*|[/@][^,]*)(,|$))*")
+_PORTS = re.compile(r"\d*(,\d*)*", re.ASCII)
+
 
 def session_dsn(url: str, *, application: str = "warehouse") -> str:
     """The connection string that every part of a run uses.
@@ -28,10 +34,7 @@ def session_dsn(url: str, *, application: str = "warehouse") -> str:
     Raises:
         UsageError: when DATABASE_URL is not one that libpq understands.
     """
-    try:
-        given = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        raise UsageError(f"DATABASE_URL cannot be read: {str(error).strip()}") from None
+    given = _read(url)
     options = f"{given.pop('options', '') or ''} {SESSION_OPTIONS}".strip()
     given.setdefault("connect_timeout", CONNECT_TIMEOUT_SECONDS)
     given.setdefault("application_name", application)
@@ -44,10 +47,39 @@ def session_dsn(url: str, *, application: str = "warehouse") -> str:
 
 def redacted(url: str) -> str:
     """The place a URL names, without its password."""
-    parts = conninfo_to_dict(url)
+    parts = _read(url)
     host, port = parts.get("host", "localhost"), parts.get("port")
     place = f"{host}:{port}" if port else f"{host}"
     return f"{parts.get('dbname', '')} at {place}"
+
+
+def _read(url: str) -> dict[str, Any]:
+    """The parts of a URL or of a connection string.
+
+    A password with a special character moves the borders of a URL's parts, so that a piece of
+    it would be taken, and shown, as a host, a port or a database: such a URL is refused. What
+    libpq says of it is not passed on, because it quotes the URL.
+
+    Raises:
+        UsageError: telling nothing of what the URL holds.
+    """
+    try:
+        parts = conninfo_to_dict(url)
+    except (psycopg.Error, ValueError):
+        parts = None
+    _, is_url, rest = url.partition("://") if re.match(r"postgres(ql)?://", url) else ("", "", "")
+    path = rest.partition("?")[0].partition("/")[2]
+    if (
+        parts is None
+        or not _HOSTS.fullmatch(str(parts.get("host") or ""))
+        or not _PORTS.fullmatch(str(parts.get("port") or ""))
+        or (is_url and "@" in path)
+    ):
+        raise UsageError(
+            "DATABASE_URL cannot be read as a URL; percent-encode special characters in its user "
+            "and password, and check the parameters after its question mark."
+        )
+    return parts
 
 
 def connect(dsn: str, *, autocommit: bool = False) -> psycopg.Connection:

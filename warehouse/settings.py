@@ -94,8 +94,14 @@ class Settings(BaseSettings):
         if value is None:
             return None
         known = POSTGRES_SCHEMES if info.field_name == "database_url" else REDIS_SCHEMES
-        if urlsplit(value.get_secret_value()).scheme not in known:
+        url = value.get_secret_value()
+        if url.partition("://")[0].lower() not in known:
             raise ValueError(f"a URL must begin with {', '.join(f'{k}://' for k in known)}")
+        if info.field_name == "redis_url" and not _is_readable(url):
+            raise ValueError(
+                "it cannot be read as a URL; percent-encode special characters in its user and "
+                "password"
+            )
         return value
 
     @property
@@ -142,6 +148,18 @@ def read_settings(**overrides: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         raise UsageError(_told(error)) from None
+
+
+def _is_readable(url: str) -> bool:
+    """Whether no piece of a password stands where the URL's path or options should be."""
+    try:
+        parts = urlsplit(url)  # what it raises quotes the URL
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return True
+    is_query = "@" not in parts.query or "=" in parts.query.partition("@")[0]
+    return "@" not in parts.path and "@" not in parts.fragment and is_query
 
 
 def _told(error: ValidationError) -> str:

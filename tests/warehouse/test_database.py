@@ -96,3 +96,46 @@ def test_a_pooler_that_refuses_options_is_named(refusing_pooler: int) -> None:
 def test_a_url_that_cannot_be_read_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="DATABASE_URL cannot be read"):
         database.session_dsn("postgresql://h/d?colour=red")
+
+
+SPECIAL = {
+    "sec%zzret": ("sec", "zzret"),
+    "s3 cret": ("s3", "cret"),
+    "hunter/2": ("hunter", "2@"),
+    "123/hunter": ("123", "hunter"),
+    "hunter@2": ("hunter", "2"),
+    "ab@hunter:2": ("ab", "hunter", "2"),
+    "sec%00ret": ("sec", "ret"),
+    "12/hunter?2": ("12", "hunter", "2@"),
+    "4711/?hunter": ("4711", "hunter"),
+}
+
+
+@pytest.mark.parametrize("password", SPECIAL)
+def test_a_password_that_breaks_the_url_is_not_shown(password: str) -> None:
+    url = f"postgresql://u:{password}@h/d"
+    for read in (database.session_dsn, database.redacted):
+        with pytest.raises(UsageError, match="percent-encode special characters") as raised:
+            read(url)
+        assert not any(piece in str(raised.value) for piece in SPECIAL[password])
+        assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize("password", ["s3c\u2100ret", "p4ss]w[ord", "hun#ter", "hun?ter", "a%40b"])
+def test_a_password_that_libpq_understands_is_taken_but_not_shown(password: str) -> None:
+    dsn = database.session_dsn(f"postgresql://u:{password}@h:5433/d")
+    assert database.redacted(dsn) == "d at h:5433"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://u:p@a,b:5433/d", "d at a,b:,5433"),
+        ("postgresql://u:p@[::1]:5433/d", "d at ::1:5433"),
+        ("postgresql://%2Frun%2Fpg/d", "d at /run/pg"),
+        ("postgresql:///d?host=/run/p@g", "d at /run/p@g"),
+        ("postgresql://u@/d", "d at localhost"),
+    ],
+)
+def test_where_a_url_points_is_shown(url: str, place: str) -> None:
+    assert database.redacted(database.session_dsn(url)) == place

@@ -73,6 +73,44 @@ def test_a_wrong_value_is_one_clear_line_without_secrets(
     assert "hunter2" not in message
 
 
+@pytest.mark.parametrize(
+    ("password", "pieces"),
+    [
+        ("s3c\u2100ret", ("s3c", "ret")),
+        ("p4ss]w[ord", ("p4ss", "w[", "ord]")),
+        ("hunter/2", ("hunter", "2@")),
+        ("12/hunter", ("12", "hunter")),
+        ("12#hunter", ("12", "hunter")),
+        ("12?hunter", ("12", "hunter")),
+    ],
+)
+def test_a_password_that_breaks_a_url_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, password: str, pieces: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", f"redis://u:{password}@h:6379/0")
+    with pytest.raises(UsageError, match="REDIS_URL: it cannot be read as a URL") as raised:
+        read_settings()
+    assert not any(piece in str(raised.value) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://u:p%40@h/0",
+        "redis://h?password=a@b",
+        "unix:///run/a@b/redis.sock?db=1",
+        "redis+cluster://u:p@a:1,b:2",
+    ],
+)
+def test_a_redis_url_may_hold_an_at_sign_where_it_means_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    given = read_settings().redis_url
+    assert given is not None
+    assert given.get_secret_value() == url
+
+
 def test_every_setting_is_in_the_example_with_its_default(project: Path) -> None:
     text = (project / ".env.example").read_text()
     shown = dict(re.findall(r"^# ([A-Z_]+)=(\S*)", text, flags=re.MULTILINE))
