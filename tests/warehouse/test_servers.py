@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,10 +50,46 @@ def test_a_home_too_deep_for_a_socket_still_works(home: Path) -> None:
     try:
         with redis.Redis.from_url(servers.redis_url()) as client:
             assert client.ping()
-        with psycopg.connect(servers.postgres_url()) as connection:
-            assert connection.execute("select 1").fetchone() == (1,)
+        for moment in ("new", "found again", "started again"):
+            with psycopg.connect(servers.postgres_url()) as connection:
+                assert connection.execute("select 1").fetchone() == (1,)
+                socket = Path(connection.info.host) / ".s.PGSQL.5432"
+            assert_closed_to_others(socket, servers.postgres_folder)
+            if moment == "found again":
+                servers.stop()
+        assert not socket.is_relative_to(deep)
     finally:
         servers.stop()
+
+
+def assert_closed_to_others(socket: Path, postgres_folder: Path) -> None:
+    for path in (socket.parent, socket):
+        assert path.stat().st_mode & 0o777 == 0o700
+        assert path.stat().st_uid == postgres_folder.stat().st_uid
+
+
+def test_the_sockets_are_closed_to_others_in_the_data_folder_too(home: Path) -> None:
+    servers = EmbeddedServers(home)
+    servers.postgres_url()
+    assert_closed_to_others(servers.postgres_folder / ".s.PGSQL.5432", servers.postgres_folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_another_user_of_the_machine_does_not_get_in(home: Path) -> None:
+    deep = home / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    servers = EmbeddedServers(deep)
+    try:
+        with psycopg.connect(servers.postgres_url()) as connection:
+            path = f"{connection.info.host}/.s.PGSQL.5432"
+        connect = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+        other = subprocess.run(
+            ["/usr/bin/env", "python3", "-c", connect, path],
+            user="nobody", cwd="/", capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        servers.stop()
+    assert "PermissionError" in other.stderr
 
 
 def test_a_redis_that_cannot_start_says_why(home: Path) -> None:
