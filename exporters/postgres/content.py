@@ -100,6 +100,7 @@ def summary(
     applied: Applied,
     exchanges: Mapping[str, int],
     overrides_dropped: Sequence[Override],
+    overrides_waiting: Sequence[str],
 ) -> dict[str, Any]:
     """The summary of a publication, as `ops.publications` keeps it."""
     tables = {
@@ -122,6 +123,7 @@ def summary(
         "overrides_dropped": [
             asdict(one) | {"recorded_at": one.recorded_at.isoformat()} for one in overrides_dropped
         ],
+        "overrides_waiting": list(overrides_waiting),
         "views": list(applied.views),
     }
 

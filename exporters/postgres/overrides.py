@@ -9,6 +9,7 @@ from datetime import datetime
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from exporters.postgres.adoption import adopted, is_ours
 from exporters.postgres.catalog import Relation, read_relations
 from exporters.postgres.legacy_rows import OUR_SOURCE
 from exporters.postgres.legacy_shape import INSTRUMENTS, is_usable, read_instruments
@@ -17,7 +18,6 @@ from exporters.postgres.override_rules import (
     Override,
     keep_recorded_at,
     overrides_after,
-    spelled_canonical_id,
 )
 from exporters.postgres.request import (
     ACTIVE_SUBSCRIPTIONS,
@@ -26,6 +26,7 @@ from exporters.postgres.request import (
     EXP_INSTRUMENTS,
     PUBLISHED_SCHEMA,
 )
+from exporters.postgres.rows import columns
 from exporters.postgres.session import Connection, Cursor, database_time, publishing
 
 _COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Override))
@@ -40,14 +41,57 @@ left join {active} as s on s.instrument_token = i.instrument_token
 where coalesce(i.is_active, false) <> e.is_active and {ours}
 """)
 
-_UNPUBLISHED = """
-select count(*)
+_WAITING = """
+select coalesce(o.canonical_id, p.canonical_id)
 from ops.subscription_overrides as o
 full outer join ops.published_overrides as p on p.canonical_id = o.canonical_id
 where o.is_active is distinct from p.is_active
+order by 1
 """
 
-_LAST_FILTER = "select filter from ops.publications order by publication_id desc limit 1"
+# An override is heeded when its contract is active, or is not, as it says. A contract that is not
+# in the dump cannot show it: such an override sleeps.
+_REMEMBER = sql.SQL("""
+with present as (
+    select o.canonical_id, bool_or(b.instrument_token = o.instrument_token) as has_token
+    from ops.subscription_overrides as o
+    -- one contract to one token, seldom to several
+    inner join {brokers} as b on b.canonical_id = o.canonical_id and b.broker = {source}
+    group by o.canonical_id
+),
+
+active as (
+    select s.canonical_id, array_agg(s.instrument_token) as tokens
+    from {active} as s
+    group by s.canonical_id
+)
+
+insert into ops.published_overrides ({columns})
+select {o_columns}
+from ops.subscription_overrides as o
+-- one to one, or none
+left join present as p on p.canonical_id = o.canonical_id
+-- one to one, or none
+left join active as a on a.canonical_id = o.canonical_id
+where
+    p.canonical_id is null
+    or o.is_active = (
+        a.canonical_id is not null and (not p.has_token or o.instrument_token = any(a.tokens))
+    )
+""")
+
+# What was taken back since stays to be unlearned while the content still shows it.
+_FORGET = sql.SQL("""
+delete from ops.published_overrides as p
+where
+    not p.is_active
+    or exists (select from ops.subscription_overrides as o where o.canonical_id = p.canonical_id)
+    or not exists (
+        select from {active} as s where s.canonical_id = p.canonical_id and s.origin = 'override'
+    )
+""")
+
+_LAST = "select filter, summary from ops.publications order by publication_id desc limit 1"
 
 
 def capture_overrides(
@@ -90,8 +134,7 @@ def unpublished_overrides(connection: Connection) -> int:
 
 def count_unpublished(cursor: Cursor) -> int:
     """The same inside a transaction."""
-    row = cursor.execute(_UNPUBLISHED).fetchone()
-    return int(row[0]) if row else 0
+    return len(_waiting(cursor))
 
 
 def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | None) -> int:
@@ -103,14 +146,21 @@ def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | No
         return 0  # the publication refuses the table, aloud
     at = recorded_at or database_time(cursor)
     held = _read(cursor, sql.Identifier("ops", "subscription_overrides"))
-    last = cursor.execute(_LAST_FILTER).fetchone()
+    last = cursor.execute(_LAST).fetchone()
     if last is None:
-        wanted = _adopted(cursor, instruments, candidate_schema, at)
+        wanted = adopted(cursor, instruments, candidate_schema, at)
         ours = {name for name, override in held.items() if override.origin == "adopted"}
     else:
         published = _read(cursor, sql.Identifier("ops", "published_overrides"))
         changes = _hand_changes(cursor, instruments)
-        wanted = overrides_after(changes, published, filter_name=last[0], recorded_at=at)
+        filter_name, summary = last
+        wanted = overrides_after(changes, published, filter_name=filter_name, recorded_at=at)
+        changed = {change.canonical_id for change in changes}
+        # Nobody could see these in the table: that it does not say so takes nothing back.
+        for name in set(summary.get("overrides_waiting", ())) - changed:
+            wanted.pop(name, None)
+            if name in held:
+                wanted[name] = held[name]
         # One without a filter that was never published was written by another program.
         ours = {name for name, override in held.items() if override.filter is not None}
         ours |= published.keys()
@@ -150,14 +200,42 @@ def drop_spent(cursor: Cursor, *, filter_name: str) -> tuple[Override, ...]:
     return gone
 
 
-def remember_published(cursor: Cursor) -> None:
-    """Note the overrides as those of this publication: later changes are changes against them."""
-    cursor.execute("delete from ops.published_overrides")
+def remember_published(cursor: Cursor) -> tuple[str, ...]:
+    """Note the overrides that the content just applied heeds: later changes are against them.
+
+    Returns:
+        Canonical ids of those that it does not: of a rollback, what was changed since then; and
+        what another program wrote after the build. They wait for the next build.
+    """
+    published = read_relations(
+        cursor, PUBLISHED_SCHEMA, [BROKER_INSTRUMENTS, ACTIVE_SUBSCRIPTIONS]
+    )  # fmt: skip
+    if len(published) < 2:  # noqa: PLR2004  # the two names above
+        cursor.execute("delete from ops.published_overrides")
+        cursor.execute(
+            sql.SQL(
+                "insert into ops.published_overrides ({0})"
+                " select {0} from ops.subscription_overrides"
+            ).format(_COLUMNS)
+        )
+        return ()
+    active = published[ACTIVE_SUBSCRIPTIONS].identifier
+    cursor.execute(_FORGET.format(active=active))
     cursor.execute(
-        sql.SQL(
-            "insert into ops.published_overrides ({0}) select {0} from ops.subscription_overrides"
-        ).format(_COLUMNS)
+        _REMEMBER.format(
+            brokers=published[BROKER_INSTRUMENTS].identifier,
+            active=active,
+            source=sql.Literal(OUR_SOURCE),
+            columns=_COLUMNS,
+            o_columns=columns([field.name for field in fields(Override)], "o"),
+        )
     )
+    return _waiting(cursor)
+
+
+def _waiting(cursor: Cursor) -> tuple[str, ...]:
+    """Canonical ids whose override is not the published one."""
+    return tuple(name for (name,) in cursor.execute(_WAITING).fetchall())
 
 
 def _hand_changes(cursor: Cursor, instruments: Relation) -> list[HandChange]:
@@ -172,59 +250,10 @@ def _hand_changes(cursor: Cursor, instruments: Relation) -> list[HandChange]:
             brokers=published[BROKER_INSTRUMENTS].identifier,
             active=published[ACTIVE_SUBSCRIPTIONS].identifier,
             source=sql.Literal(OUR_SOURCE),
-            ours=_ours(instruments),
+            ours=is_ours(instruments),
         )
     )
     return [HandChange(*row) for row in cursor.fetchall()]
-
-
-def _adopted(
-    cursor: Cursor, instruments: Relation, candidate_schema: str, at: datetime
-) -> dict[str, Override]:
-    """The active rows of ours in a table that older programs filled."""
-    spelled = ("exchange", "segment", "trading_symbol", "name", "instrument_type", "expiry",
-               "strike")  # fmt: skip
-    if any(instruments.column(name) is None for name in ("trading_symbol", *spelled[:1])):
-        return {}
-    values = sql.SQL(", ").join(
-        sql.Identifier("i", name) if instruments.column(name) else sql.SQL("null")
-        for name in spelled
-    )
-    cursor.execute(
-        sql.SQL(
-            "select i.instrument_token, {} from {} as i where i.is_active and {}"
-            " and i.instrument_token between -2147483648 and 2147483647"
-            " order by i.instrument_token desc"
-        ).format(values, INSTRUMENTS, _ours(instruments))
-    )
-    active = {token: dict(zip(spelled, rest, strict=True)) for token, *rest in cursor.fetchall()}
-    known = _candidate_ids(cursor, candidate_schema, list(active))
-    adopted: dict[str, Override] = {}
-    for token, terms in active.items():
-        canonical_id = known.get(token) or spelled_canonical_id(**terms)
-        adopted[canonical_id] = Override(canonical_id, token, True, "adopted", at)
-    return adopted
-
-
-def _ours(instruments: Relation) -> sql.Composable:
-    """Whether a row is of our source: another program's rows tell nothing about our wishes."""
-    if instruments.column("source") is None:
-        return sql.SQL("true")
-    return sql.SQL("coalesce(i.source, {0}) = {0}").format(sql.Literal(OUR_SOURCE))
-
-
-def _candidate_ids(cursor: Cursor, schema: str, tokens: list[int]) -> dict[int, str]:
-    brokers = read_relations(cursor, schema, [BROKER_INSTRUMENTS]).get(BROKER_INSTRUMENTS)
-    if brokers is None or not tokens:
-        return {}
-    cursor.execute(
-        sql.SQL(
-            "select instrument_token, canonical_id from {} where broker = %s"
-            " and instrument_token = any(%s)"
-        ).format(brokers.identifier),
-        [OUR_SOURCE, tokens],
-    )
-    return dict(cursor.fetchall())
 
 
 def _read(cursor: Cursor, table: sql.Identifier) -> dict[str, Override]:

@@ -27,14 +27,14 @@ def seal(
     is_plan: bool,
 ) -> Publication:
     """Write the ledger and send the notification with the commit."""
-    remember_published(cursor)
+    waiting = remember_published(cursor)
     exchanges = rows_by_exchange(cursor)
     rows_total = sum(exchanges.values())
     close_publication(
         cursor,
         publication_id,
         rows_total=rows_total,
-        summary=summary(applied, exchanges, overrides_dropped),
+        summary=summary(applied, exchanges, overrides_dropped, waiting),
     )
     expect_exports(cursor, publication_id, destinations)
     payload = {
