@@ -66,7 +66,8 @@ def told_to_consumers(publication: LastPublication | None) -> str:
 class Run:
     """One row of `ops.sync_runs`, written on a connection of its own (autocommit).
 
-    Every change is committed at once, so that a run that dies leaves the stage it died in.
+    Every change is committed at once, so that a run that dies leaves the stage it died in. The
+    connection is the one that holds the run lock: the row names its session of the server.
     """
 
     connection: psycopg.Connection
@@ -88,8 +89,13 @@ class Run:
         )
         connection.execute(
             """
-            insert into ops.sync_runs (run_id, command, status, stage, host, pid, started_at)
-            values (%s, %s, 'running', 'start', %s, %s, %s)
+            insert into ops.sync_runs (
+                run_id, command, status, stage, host, pid, started_at,
+                backend_pid, backend_started_at
+            )
+            select %s, %s, 'running', 'start', %s, %s, %s, pid, backend_start
+            from pg_stat_activity
+            where pid = pg_backend_pid()
             """,
             (run_id, command, socket.gethostname(), os.getpid(), started_at),
         )

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -32,11 +33,12 @@ def run_lock(connection: psycopg.Connection) -> Iterator[None]:
     """
     deadline = time.monotonic() + TAKE_OVER_SECONDS
     while not _try(connection):
-        owner = _owner(connection)
-        if owner is None or not owner["is_dead"] or time.monotonic() > deadline:
-            raise AnotherSyncRunning(_told(owner))
-        if owner["backend"] is not None:
-            connection.execute("select pg_terminate_backend(%s)", (owner["backend"],))
+        holder = _holder(connection)
+        is_passing = holder is None or holder.is_dead
+        if not is_passing or time.monotonic() > deadline:
+            raise AnotherSyncRunning(_told(holder.run if holder else None))
+        if holder is not None:
+            _end(connection, holder.backend_pid)
         time.sleep(POLL_SECONDS)
     try:
         yield
@@ -50,29 +52,58 @@ def _try(connection: psycopg.Connection) -> bool:
     return bool(row and row[0])
 
 
-def _owner(connection: psycopg.Connection) -> dict[str, object] | None:
-    """Who holds the lock: the server's session of the run that is written as running."""
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """The server's session that holds the lock, and the running run that is written as its own."""
+
+    backend_pid: int
+    run: dict[str, Any] | None
+
+    @property
+    def is_dead(self) -> bool:
+        return self.run is not None and is_dead(self.run)
+
+
+_HELD = """
+    locktype = 'advisory' and objsubid = 1 and granted
+    and ((classid::bigint << 32) | objid::bigint) = %s
+    and database = (select oid from pg_database where datname = current_database())
+"""
+
+
+def _holder(connection: psycopg.Connection) -> _Holder | None:
+    """Who holds the lock; `None` when it has been given up meanwhile.
+
+    A run is the holder's only if it wrote down this very session. The row of another run that
+    died says nothing about who holds the lock now.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
-            """
-            select runs.host, runs.pid, runs.started_at, runs.command, held.pid as backend
-            from ops.sync_runs as runs
-            left join (
-                select pid from pg_locks
-                where locktype = 'advisory' and objsubid = 1 and granted
-                    and ((classid::bigint << 32) | objid::bigint) = %s
-                    and database = (select oid from pg_database where datname = current_database())
-            ) as held on true
-            where runs.status = 'running'
-            order by runs.started_at desc
+            f"""
+            select held.pid as backend_pid, runs.run_id, runs.host, runs.pid, runs.started_at,
+                runs.command
+            from (select pid from pg_locks where {_HELD}) as held
+            left join pg_stat_activity as sessions on sessions.pid = held.pid
+            left join ops.sync_runs as runs
+                on runs.status = 'running' and runs.backend_pid = held.pid
+                -- Process numbers come back; the start is hidden from a user of fewer rights.
+                and coalesce(runs.backend_started_at = sessions.backend_start, true)
+            order by runs.started_at desc nulls last
             limit 1
-            """,
+            """,  # noqa: S608  # a constant
             (LOCK_KEY,),
         ).fetchone()
     if row is None:
         return None
-    row["is_dead"] = is_dead(row)
-    return row
+    return _Holder(row["backend_pid"], row if row["run_id"] else None)
+
+
+def _end(connection: psycopg.Connection, backend_pid: int) -> None:
+    """End a dead run's session, if it still is the one that holds the lock."""
+    connection.execute(
+        f"select pg_terminate_backend(pid) from pg_locks where {_HELD} and pid = %s",  # noqa: S608
+        (LOCK_KEY, backend_pid),
+    )
 
 
 def is_dead(run: Mapping[str, Any]) -> bool:
@@ -99,7 +130,7 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def _told(owner: dict[str, object] | None) -> str:
+def _told(owner: Mapping[str, Any] | None) -> str:
     if owner is None:
         return (
             "Another sync is just starting on this database. Nothing was changed by this one; "

@@ -13,6 +13,8 @@ create table if not exists ops.sync_runs (
     as_of_date date,
     host text not null,
     pid integer not null,
+    backend_pid integer,
+    backend_started_at timestamptz,
     load_id bigint,
     publication_id bigint,
     verdict text,
@@ -23,6 +25,21 @@ create table if not exists ops.sync_runs (
     started_at timestamptz not null,
     finished_at timestamptz
 );
+
+-- A ledger older than these columns. `add column if not exists` alone would wait for
+-- everybody who reads the table, at every command.
+do $$
+begin
+    if not exists (
+        select from pg_attribute
+        where attrelid = 'ops.sync_runs'::regclass and attname = 'backend_started_at'
+    ) then
+        alter table ops.sync_runs
+            add column if not exists backend_pid integer,
+            add column if not exists backend_started_at timestamptz;
+    end if;
+end
+$$;
 
 -- One row: dbt reads its parameters here, so that a changed date or filter does not cost a
 -- new parse of the project, as a changed `--vars` would.

@@ -88,6 +88,47 @@ def test_a_dead_owner_whose_session_lives_on_is_cut_off(
             zombie.execute("select 1")
 
 
+@pytest.mark.parametrize("stale", ["another session", "the same number, another start"])
+def test_a_live_sync_is_not_cut_off_for_the_row_of_a_dead_one(
+    ledger: psycopg.Connection, postgres_dsn: str, stale: str
+) -> None:
+    """Between taking the lock and writing its row, a sync has the dead run's row before it."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    with psycopg.connect(database.session_dsn(postgres_dsn)) as died:
+        Run.start(died, run_id="died", command="sync", started_at=NOW)
+        died.execute("update ops.sync_runs set pid = %s", (gone.pid,))
+    with psycopg.connect(database.session_dsn(postgres_dsn), autocommit=True) as live:
+        if stale != "another session":
+            ledger.execute("update ops.sync_runs set backend_pid = %s", (live.info.backend_pid,))
+        with run_lock(live):
+            with pytest.raises(AnotherSyncRunning, match="just starting"), run_lock(ledger):
+                pytest.fail("two held the lock")
+            assert live.execute("select 1").fetchone() == (1,)
+
+
+def test_a_ledger_older_than_the_session_is_brought_up_to_date(
+    ledger: psycopg.Connection, postgres_dsn: str
+) -> None:
+    ledger.execute(
+        "alter table ops.sync_runs drop column backend_pid, drop column backend_started_at"
+    )
+    with psycopg.connect(database.session_dsn(postgres_dsn)) as connection:
+        database.ensure_schema(connection)
+    Run.start(ledger, run_id="mine", command="sync", started_at=NOW)
+    row = ledger.execute("select backend_pid from ops.sync_runs").fetchone()
+    assert row == (ledger.info.backend_pid,)
+
+
+def test_a_reader_of_the_ledger_does_not_hold_up_a_command(
+    ledger: psycopg.Connection, postgres_dsn: str
+) -> None:
+    ledger.execute("set lock_timeout = '1s'")
+    with psycopg.connect(database.session_dsn(postgres_dsn)) as reader:
+        reader.execute("select * from ops.sync_runs")
+        database.ensure_schema(ledger)
+
+
 def test_locks_of_two_databases_of_one_server_are_apart(
     ledger: psycopg.Connection, server_dsn: str
 ) -> None:
