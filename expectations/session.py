@@ -8,12 +8,10 @@ from functools import partial
 from typing import Any
 
 import great_expectations as gx
-import psycopg
 from great_expectations.core.expectation_validation_result import ExpectationValidationResult
-from psycopg import sql
 
 from expectations.audit import AuditRequest, RuleResult, Status, cell
-from expectations.errors import AuditFailed
+from expectations.look import CandidateIncomplete, look
 from expectations.rules import RULES, Rule, Situation
 from expectations.rules.query import placeholders
 from expectations.suites import (
@@ -65,89 +63,6 @@ def run_audit(request: AuditRequest) -> Audited:
     )
     folder = request.report_dir
     return Audited(results, partial(write_data_docs, context, folder) if folder else None)
-
-
-# What the rules read; a candidate without one of them was not built by this project's models.
-CANDIDATE_RELATIONS = (
-    "active_subscriptions",
-    "broker_instruments",
-    "exp_dotenv__instruments",
-    "exp_json__token_lookup",
-    "exp_postgres__instruments",
-    "exp_redis__instruments",
-    "focus_instruments",
-    "focus_underlyings",
-    "instrument_changes",
-    "instruments",
-    "rejected_rows",
-    "repeated_rows",
-    "subscription_filters",
-    "withheld_rows",
-)
-
-
-class CandidateIncomplete(Exception):  # becomes a red answer, not an error
-    """There is no whole candidate to judge: dbt could not build it."""
-
-
-def look(request: AuditRequest) -> Situation:
-    """What there is to judge, and whether there is something to compare it with.
-
-    Raises:
-        AuditFailed: the database cannot be reached.
-        CandidateIncomplete: there is no dump, or the candidate lacks a relation.
-    """
-    try:
-        with psycopg.connect(request.dsn) as connection:
-            missing = _missing(connection, request)
-            if missing:
-                raise CandidateIncomplete(f"there is no {', '.join(missing)}")
-            return Situation(
-                has_publication=_has_rows(connection, request.published_schema),
-                exchanges=_exchanges(connection, request.candidate_schema),
-                filter=request.filter,
-                thresholds=request.thresholds,
-            )
-    except psycopg.OperationalError as error:
-        raise AuditFailed(
-            f"PostgreSQL cannot be reached: {' '.join(str(error).split())}",
-            expected="the database that holds the candidate",
-        ) from error
-    except psycopg.ProgrammingError:
-        # libpq quotes the address in its message, and a password may be in it.
-        raise AuditFailed(
-            "the database's address cannot be read", expected="a PostgreSQL URI"
-        ) from None
-
-
-def _missing(connection: psycopg.Connection, request: AuditRequest) -> list[str]:
-    wanted = [(request.staging_schema, "kite_instruments")]
-    wanted += [(request.candidate_schema, name) for name in CANDIDATE_RELATIONS]
-    return [f"{schema}.{name}" for schema, name in wanted if not _exists(connection, schema, name)]
-
-
-def _exists(connection: psycopg.Connection, schema: str, name: str) -> bool:
-    found = connection.execute(
-        "select to_regclass(format('%%I.%%I', %s::text, %s::text)) is not null", (schema, name)
-    ).fetchone()
-    return bool(found and found[0])
-
-
-def _has_rows(connection: psycopg.Connection, schema: str) -> bool:
-    if not _exists(connection, schema, "broker_instruments"):
-        return False
-    query = sql.SQL("select exists (select 1 from {})").format(
-        sql.Identifier(schema, "broker_instruments")
-    )
-    found = connection.execute(query).fetchone()
-    return bool(found and found[0])
-
-
-def _exchanges(connection: psycopg.Connection, schema: str) -> frozenset[str]:
-    query = sql.SQL("select distinct exchange from {}").format(
-        sql.Identifier(schema, "broker_instruments")
-    )
-    return frozenset(row[0] for row in connection.execute(query))
 
 
 def _by_rule(outcome: gx.checkpoint.CheckpointResult) -> dict[str, ExpectationValidationResult]:

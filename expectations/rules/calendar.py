@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from expectations.rules.rule import Rule, after_first_publication, on_exchange
+from expectations.rules.rule import Rule, after_focus_contracts, on_exchange
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
@@ -144,14 +144,17 @@ RULES: Final[tuple[Rule, ...]] = (
         title="No expiry of a focus underlying was lost since the last publication",
         severity="error",
         suite="calendar",
-        applies=after_first_publication,
+        applies=after_focus_contracts,
         facts="""
             select
-                (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
-                count(distinct (exchange, underlying, expiry_date)) as expiries,
+                count(distinct (exchange, underlying, expiry_date)) as evaluated,
                 max(expiry_date) as newest
             from measure_contracts
-            where edition = 'published' and is_live and is_focus
+            where
+                edition = 'published'
+                and is_live
+                and is_focus
+                and expiry_date is not null
         """,
         unexpected="""
             select
@@ -175,7 +178,7 @@ RULES: Final[tuple[Rule, ...]] = (
             group by before.exchange, before.underlying, before.expiry_date
             order by before.expiry_date, before.exchange, before.underlying
         """,
-        observed="{expiries} live expiries last time, the newest {newest}",
+        observed="{evaluated} live expiries last time, the newest {newest}",
         limit="each is still there, or moved by at most {expiry_moved_days} days",
         explanation="A whole expiry is missing: positions in it could not be priced or closed.",
         action="Fetch a fresh dump; accept only if the exchange withdrew the expiry.",

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 from expectations.audit import Severity
-from expectations.rules.rule import Limit, Rule, after_first_publication
+from expectations.rules.rule import Limit, Rule, after_live_rows, after_subscriptions
 
 _CHANGES = """
     select
-        (select sum(rows_before + rows_expired) from measure_segments)::bigint as evaluated,
+        -- What left cannot have changed its terms: only what stayed was compared for those.
+        (select sum(rows_before) from measure_segments)::bigint
+        - case
+            when {change} in ('listed', 'delisted') then 0
+            else coalesce((select rows from measure_changes where change = 'delisted'), 0)
+        end as evaluated,
         coalesce((select rows from measure_changes where change = {change}), 0) as changed,
         coalesce((select rows from measure_changes where change = {change}), 0)
             / nullif((select sum(rows_before) from measure_segments), 0) as ratio
@@ -31,7 +36,7 @@ def _churn(
         title=title,
         severity=severity,
         suite="change",
-        applies=after_first_publication,
+        applies=after_live_rows,
         parameters={"change": change, "at_most": Limit(limit)},
         facts=_CHANGES,
         unexpected=_CHANGED_ROWS,
@@ -100,11 +105,17 @@ RULES: Final[tuple[Rule, ...]] = (
         title="No subscribed contract changed its symbol, token, terms or was delisted",
         severity="warning",
         suite="change",
-        applies=after_first_publication,
+        applies=after_subscriptions,
         facts="""
             select
-                (select sum(rows_before + rows_expired) from measure_segments)::bigint
-                    as evaluated,
+                (
+                    select count(*)
+                    from (
+                        select instrument_token from {candidate}.active_subscriptions
+                        union
+                        select instrument_token from {published_subscriptions}
+                    ) as subscribed
+                ) as evaluated,
                 coalesce(sum(rows_active), 0)::bigint as touched
             from measure_changes
             where change not in ('listed', 'expired')
@@ -116,7 +127,7 @@ RULES: Final[tuple[Rule, ...]] = (
             where is_active and change not in ('listed', 'expired')
             order by change, tradingsymbol, instrument_token
         """,
-        observed="changes of subscribed contracts: {touched:,}",
+        observed="changes of subscribed contracts: {touched:,}, of {evaluated:,} contracts",
         limit="none",
         explanation="Programs that stream these since yesterday hold outdated facts about them.",
         action="Restart ingestion and whatever caches lots, ticks or tokens after publishing.",

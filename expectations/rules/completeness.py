@@ -7,8 +7,10 @@ from typing import Final
 from expectations.rules.rule import (
     Limit,
     Rule,
+    Situation,
     Stock,
-    after_first_publication,
+    after_live_rows,
+    after_many_rows,
     on_exchange,
 )
 
@@ -17,8 +19,7 @@ NO_LIMIT: Final = 1_000_000_000
 
 _COMPARED_FACTS = """
     select
-        (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
-        count(*) as compared,
+        count(*) as evaluated,
         (array_agg(exchange order by ratio))[1] as lowest,
         min(ratio) as ratio,
         (array_agg(exchange order by ratio desc))[1] as highest,
@@ -40,6 +41,13 @@ _COMPARED_UNEXPECTED = """
         and (ratio < {at_least} or ratio > {at_most})
     order by ratio, exchange
 """
+
+
+def _some_segment(situation: Situation) -> str | None:
+    """Whether the settings, or the last publication, ask for a segment."""
+    if situation.thresholds.asked_segments or after_many_rows(situation) is None:
+        return None
+    return "the settings require no segment, and the last publication had none with enough rows"
 
 
 def _index(rule_id: str, title: str, exchange: str, symbol: str, token: int) -> Rule:
@@ -135,7 +143,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="No exchange lost a large part of its instruments",
         severity="error",
         suite="completeness",
-        applies=after_first_publication,
+        applies=after_many_rows,
         facts=_COMPARED_FACTS,
         parameters={
             "min_rows": Limit("rows_compared_min"),
@@ -144,7 +152,7 @@ RULES: Final[tuple[Rule, ...]] = (
         },
         unexpected=_COMPARED_UNEXPECTED,
         observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
-        "of {compared} exchanges",
+        "of {evaluated} exchanges",
         limit="at least {rows_block_ratio:.0%} (contracts that expired since are not counted)",
         explanation="The dump is cut short for this exchange: its instruments would vanish from "
         "every consumer in the middle of a trading morning.",
@@ -155,12 +163,12 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Every exchange kept nearly all its instruments",
         severity="warning",
         suite="completeness",
-        applies=after_first_publication,
+        applies=after_live_rows,
         facts=_COMPARED_FACTS,
         parameters={"min_rows": 1, "at_least": Limit("rows_warn_ratio"), "at_most": NO_LIMIT},
         unexpected=_COMPARED_UNEXPECTED,
         observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
-        "of {compared} exchanges",
+        "of {evaluated} exchanges",
         limit="at least {rows_warn_ratio:.0%} (contracts that expired since are not counted)",
         explanation="More contracts left this exchange than expiries explain.",
         action="Look at what was delisted (instrument_changes); often a cleared strike range.",
@@ -170,7 +178,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="No exchange grew by an implausible amount",
         severity="warning",
         suite="completeness",
-        applies=after_first_publication,
+        applies=after_many_rows,
         facts=_COMPARED_FACTS,
         parameters={
             "min_rows": Limit("rows_compared_min"),
@@ -207,18 +215,21 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Every exchange of the last publication is in the dump",
         severity="error",
         suite="completeness",
-        applies=after_first_publication,
+        applies=after_many_rows,
         facts="""
             select
-                (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
+                count(*) as evaluated,
                 array_agg(exchange order by exchange) filter (where rows_in_dump > 0) as kept
             from measure_exchanges
-            where rows_before >= {rows_compared_min}
+            where rows_before >= {rows_compared_min} and rows_before > 0
         """,
         unexpected="""
             select exchange, rows_before as rows_last_time
             from measure_exchanges
-            where rows_before >= {rows_compared_min} and rows_in_dump = 0
+            where
+                rows_before >= {rows_compared_min}
+                and rows_before > 0
+                and rows_in_dump = 0
             order by exchange
         """,
         observed="the dump still holds {kept}",
@@ -231,9 +242,18 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Every required segment is in the dump",
         severity="error",
         suite="completeness",
+        applies=_some_segment,
         facts="""
             select
-                (select sum(rows_in_dump) from measure_segments)::bigint as evaluated,
+                cardinality({asked_segments}::text[])
+                + (
+                    select count(distinct segment)
+                    from measure_segments
+                    where
+                        {has_publication}
+                        and rows_before >= {rows_compared_min}
+                        and rows_before > 0
+                ) as evaluated,
                 (
                     select array_agg(distinct segment order by segment)
                     from measure_segments
@@ -251,7 +271,10 @@ RULES: Final[tuple[Rule, ...]] = (
             union
             select segment as missing_segment
             from measure_segments
-            where {has_publication} and rows_before >= {rows_compared_min}
+            where
+                {has_publication}
+                and rows_before >= {rows_compared_min}
+                and rows_before > 0
             group by segment
             having sum(rows_in_dump) = 0
             order by missing_segment

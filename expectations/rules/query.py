@@ -34,23 +34,32 @@ _PARAMETER: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
 def placeholders(request: AuditRequest, situation: Situation) -> dict[str, sql.Composable]:
     """What the placeholders of rules and measures stand for in one audit."""
     limits = request.thresholds
-    published = sql.Identifier(request.published_schema, "broker_instruments")
-    # Before the first publication the same columns, without rows, stand in for it.
-    nothing = sql.SQL("(select * from {} where false) as nothing_published").format(
-        sql.Identifier(request.candidate_schema, "broker_instruments")
-    )
     values: dict[str, object] = asdict(limits) | {
         "as_of": request.as_of_date,
         "has_publication": situation.has_publication,
         "asked_segments": limits.asked_segments,
         "asked_exchanges": sorted(situation.exchanges | set(limits.required_exchanges)),
-        "filter_names": [part.strip().lower() for part in request.filter.split(",")],
+        "filter_names": [
+            part.strip().lower() for part in request.filter.split(",") if part.strip()
+        ],
     }
     return {
         "candidate": sql.Identifier(request.candidate_schema),
         "staging": sql.Identifier(request.staging_schema),
-        "published": published if situation.has_publication else nothing,
+        "published": _published(request, "broker_instruments", exists=situation.has_publication),
+        "published_subscriptions": _published(
+            request, "active_subscriptions", exists=situation.has_published_subscriptions
+        ),
     } | {name: _literal(value) for name, value in values.items()}
+
+
+def _published(request: AuditRequest, name: str, *, exists: bool) -> sql.Composable:
+    if exists:
+        return sql.Identifier(request.published_schema, name)
+    # Before the first publication the same columns, without rows, stand in for it.
+    return sql.SQL("(select * from {} where false) as nothing_published").format(
+        sql.Identifier(request.candidate_schema, name)
+    )
 
 
 def _literal(value: object) -> sql.Composable:

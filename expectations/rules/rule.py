@@ -23,6 +23,21 @@ SUITES: Final[dict[SuiteName, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What an exchange had in the last publication and has not expired since.
+
+    Attributes:
+        rows: live rows.
+        decimal_strikes: those of them with a strike that is not whole.
+        focus_contracts: those of them that are contracts of a focus underlying.
+    """
+
+    rows: int
+    decimal_strikes: int = 0
+    focus_contracts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """What decides whether a rule applies.
 
@@ -31,12 +46,20 @@ class Situation:
         exchanges: the exchanges that the candidate holds.
         filter: the subscription filter as typed.
         thresholds: the limits.
+        before: what is live of the last publication, by exchange.
+        has_published_subscriptions: whether the last publication has a table of them.
+        is_anything_subscribed: whether anything is subscribed, now or in the last publication.
+        has_ledgers: whether the database holds the ledgers of loads and publications.
     """
 
     has_publication: bool
     exchanges: frozenset[str]
     filter: str
     thresholds: Thresholds
+    before: Mapping[str, Before] = field(default_factory=dict)
+    has_published_subscriptions: bool = False
+    is_anything_subscribed: bool = False
+    has_ledgers: bool = False
 
 
 Applies = Callable[[Situation], str | None]
@@ -53,6 +76,50 @@ def after_first_publication(situation: Situation) -> str | None:
     if situation.has_publication:
         return None
     return "nothing is published yet: there is no last publication to compare with"
+
+
+def _compared(is_enough: Callable[[Before, int], bool], nothing: str) -> Applies:
+    """The rule compares with exchanges of the last publication that have enough to compare."""
+
+    def applies(situation: Situation) -> str | None:
+        least = situation.thresholds.rows_compared_min
+        if any(is_enough(each, least) for each in situation.before.values()):
+            return None
+        return after_first_publication(situation) or nothing.format(least=least)
+
+    return applies
+
+
+after_live_rows = _compared(
+    lambda before, _: before.rows > 0,
+    "every contract of the last publication has expired: there is none to compare with",
+)
+after_many_rows = _compared(
+    lambda before, least: before.rows >= max(least, 1),
+    "no exchange had {least} live rows or more in the last publication: too few to compare",
+)
+after_decimal_strikes = _compared(
+    lambda before, least: before.decimal_strikes >= max(least, 1),
+    "no exchange had {least} live decimal strikes or more in the last publication",
+)
+after_focus_contracts = _compared(
+    lambda before, _: before.focus_contracts > 0,
+    "no contract of a focus underlying in the last publication is live",
+)
+
+
+def after_subscriptions(situation: Situation) -> str | None:
+    """The rule is about what is subscribed, now or in the last publication."""
+    if situation.is_anything_subscribed:
+        return after_first_publication(situation)
+    return "nothing is subscribed, and nothing was in the last publication"
+
+
+def after_ledgered_publication(situation: Situation) -> str | None:
+    """The rule compares with the dumps that the ledger of publications names."""
+    if situation.has_ledgers:
+        return after_first_publication(situation)
+    return "the database holds no ledger of loads and publications"
 
 
 def unless_all(situation: Situation) -> str | None:

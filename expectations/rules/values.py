@@ -6,7 +6,7 @@ from typing import Final
 
 from psycopg import sql
 
-from expectations.rules.rule import Rule, after_first_publication
+from expectations.rules.rule import Rule, after_decimal_strikes
 
 
 def _positive(rule_id: str, thing: str, column: str, measure: str, explanation: str) -> Rule:
@@ -141,10 +141,19 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Decimal strikes have not disappeared",
         severity="error",
         suite="values",
-        applies=after_first_publication,
+        applies=after_decimal_strikes,
         facts="""
             select
-                coalesce(sum(rows) filter (where edition = 'candidate'), 0)::bigint as evaluated,
+                (
+                    select count(*)
+                    from (
+                        select exchange
+                        from measure_contracts
+                        where edition = 'published' and is_live
+                        group by exchange
+                        having sum(rows_decimal_strike) >= greatest({rows_compared_min}, 1)
+                    ) as compared
+                ) as evaluated,
                 coalesce(
                     sum(rows_decimal_strike) filter (where edition = 'candidate'), 0
                 )::bigint as decimals,
@@ -163,14 +172,15 @@ RULES: Final[tuple[Rule, ...]] = (
             group by exchange
             having
                 sum(rows_decimal_strike) filter (where edition = 'published' and is_live)
-                >= {rows_compared_min}
+                >= greatest({rows_compared_min}, 1)
                 and coalesce(
                     sum(rows_decimal_strike) filter (where edition = 'candidate'), 0
                 ) = 0
                 and sum(rows) filter (where edition = 'candidate') > 0
             order by exchange
         """,
-        observed="{decimals:,} decimal strikes, {decimals_before:,} live ones last time",
+        observed="{decimals:,} decimal strikes, {decimals_before:,} live ones last time; "
+        "exchanges compared: {evaluated}",
         limit="none of the exchanges with {rows_compared_min} or more last time has 0",
         explanation="Somewhere strikes were rounded to whole rupees, in the dump or before it: "
         "the contracts are not what they say.",

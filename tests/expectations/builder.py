@@ -159,6 +159,9 @@ def publish(connection: psycopg.Connection, expired: Iterable[Row] = ()) -> None
     connection.execute(
         "create table marts.broker_instruments as table candidate.broker_instruments"
     )
+    connection.execute(
+        "create table marts.active_subscriptions as table candidate.active_subscriptions"
+    )
     for row in expired:
         values = dict(zip(COLUMNS, row, strict=True))
         connection.execute(

@@ -9,8 +9,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from expectations.gate import RuleResult, Thresholds, decide
-from expectations.rules import RULES
+from expectations.gate import AuditRequest, RuleResult, Thresholds, decide
+from expectations.rules import RULES, Situation
+from expectations.rules.query import measures, placeholders, rule_query
 from tests.expectations import builder
 from tests.expectations.damages import DAMAGES, Damage
 
@@ -86,6 +87,96 @@ def test_empty_published_table_counts_as_nothing_published(
 ) -> None:
     execute("truncate marts.broker_instruments")
     assert audit(healthy_dsn)["exchange-rows-collapsed"].status == "not_applicable"
+
+
+@pytest.mark.parametrize("rule", sorted(RELATIVE))
+def test_rule_that_compares_evaluates_nothing_where_the_last_publication_is_lost(
+    healthy_dsn: str, request_of: Callable[..., AuditRequest], rule: str
+) -> None:
+    """Zero is red: a measure that lost the last publication must not read as a comparison."""
+    request = request_of(healthy_dsn)
+    situation = Situation(
+        has_publication=False,
+        exchanges=frozenset(),
+        filter="nifty",
+        thresholds=Thresholds(),
+    )
+    values = placeholders(request, situation)
+    query = rule_query(next(each for each in RULES if each.id == rule), values)
+    with psycopg.connect(healthy_dsn) as connection:
+        connection.execute("truncate candidate.active_subscriptions")
+        for statement in measures(values):
+            connection.execute(statement.encode())
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    assert not json.loads(row[0])["evaluated"]
+
+
+def test_rules_that_compare_count_what_they_compared(audit: Audit, healthy_dsn: str) -> None:
+    found = audit(healthy_dsn)
+    assert found["exchange-rows-collapsed"].observed.endswith("of 4 exchanges")
+    assert found["focus-expiries-kept"].observed.startswith("9 live expiries")
+    assert found["decimal-strikes-kept"].observed.endswith("exchanges compared: 1")
+    assert found["subscriptions-unchanged"].observed.endswith("of 123 contracts")
+
+
+def test_last_publication_of_few_rows_is_not_compared_and_the_report_says_why(
+    audit: Audit, healthy_dsn: str
+) -> None:
+    found = audit(healthy_dsn, thresholds=Thresholds(rows_compared_min=100_000))
+    assert {rule for rule, each in found.items() if each.status == "not_applicable"} == {
+        "exchange-rows-collapsed",
+        "exchange-rows-grown",
+        "exchanges-of-last-publication",
+        "decimal-strikes-kept",
+    }
+    assert "no exchange had 100000 live rows" in found["exchange-rows-collapsed"].observed
+    assert decide(found.values()).is_green
+
+
+def test_last_publication_that_has_expired_is_not_compared_and_the_report_says_why(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(f"update marts.broker_instruments set expiry_date = date '{builder.AS_OF}' - 1")
+    found = audit(healthy_dsn)
+    not_applicable = {rule for rule, each in found.items() if each.status == "not_applicable"}
+    assert not_applicable == RELATIVE - {"subscriptions-unchanged"}
+    assert "has expired" in found["churn-token"].observed
+    assert "focus underlying" in found["focus-expiries-kept"].observed
+
+
+def test_nothing_subscribed_is_nothing_that_could_have_changed(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("truncate candidate.active_subscriptions, marts.active_subscriptions")
+    assert audit(healthy_dsn)["subscriptions-unchanged"].status == "not_applicable"
+    execute("drop table marts.active_subscriptions")
+    assert audit(healthy_dsn)["subscriptions-unchanged"].status == "not_applicable"
+
+
+def test_terms_are_not_unchanged_where_no_contract_stayed(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        "insert into candidate.instrument_changes (canonical_id, change, is_active) "
+        "select canonical_id, 'delisted', false from marts.broker_instruments "
+        f"where coalesce(expiry_date >= date '{builder.AS_OF}', true)"
+    )
+    found = audit(healthy_dsn)
+    assert found["churn-delisted"].status == "failed"
+    assert found["churn-symbol"].status == "not_evaluated"
+    assert found["churn-symbol"].is_red
+
+
+def test_settings_that_require_no_segment_leave_nothing_to_judge_before_a_publication(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    limits = Thresholds(required_segments=())
+    assert audit(healthy_dsn, thresholds=limits)["required-segments"].status == "passed"
+    execute("drop schema marts cascade")
+    found = audit(healthy_dsn, thresholds=limits)["required-segments"]
+    assert found.status == "not_applicable"
+    assert "require no segment" in found.observed
 
 
 def test_filter_all_has_no_filter_to_be_empty(

@@ -1,0 +1,133 @@
+"""Looks at what there is to judge before any rule runs: which rules apply, and why not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from expectations.audit import AuditRequest
+from expectations.errors import AuditFailed
+from expectations.rules.rule import Before, Situation
+
+# What the rules read; a candidate without one of them was not built by this project's models.
+CANDIDATE_RELATIONS: Final = (
+    "active_subscriptions",
+    "broker_instruments",
+    "exp_dotenv__instruments",
+    "exp_json__token_lookup",
+    "exp_postgres__instruments",
+    "exp_redis__instruments",
+    "focus_instruments",
+    "focus_underlyings",
+    "instrument_changes",
+    "instruments",
+    "rejected_rows",
+    "repeated_rows",
+    "subscription_filters",
+    "withheld_rows",
+)
+# The ledgers that say which dump this is and which ones were published.
+LEDGERS: Final = ("build_parameters", "loads", "publications")
+
+# Counted apart from the measures, so that a measure that lost its rows is not taken for a last
+# publication that had none.
+_BEFORE: Final = """
+    select
+        published.exchange,
+        count(*),
+        count(*) filter (where published.strike <> trunc(published.strike)),
+        count(*) filter (where focus.underlying is not null and published.expiry_date is not null)
+    from {} as published
+    -- many to one: the seed names an underlying once an exchange
+    left join {} as focus
+        on published.name = focus.underlying and published.exchange = focus.exchange
+    where coalesce(published.expiry_date >= %s, true)
+    group by published.exchange
+"""
+
+
+class CandidateIncomplete(Exception):  # becomes a red answer, not an error
+    """There is no whole candidate to judge: dbt could not build it."""
+
+
+def look(request: AuditRequest) -> Situation:
+    """What there is to judge, and whether there is something to compare it with.
+
+    Raises:
+        AuditFailed: the database cannot be reached.
+        CandidateIncomplete: there is no dump, or the candidate lacks a relation.
+    """
+    try:
+        with psycopg.connect(request.dsn) as connection:
+            return _look(connection, request)
+    except psycopg.OperationalError as error:
+        raise AuditFailed(
+            f"PostgreSQL cannot be reached: {' '.join(str(error).split())}",
+            expected="the database that holds the candidate",
+        ) from error
+    except psycopg.ProgrammingError:
+        # libpq quotes the address in its message, and a password may be in it.
+        raise AuditFailed(
+            "the database's address cannot be read", expected="a PostgreSQL URI"
+        ) from None
+
+
+def _look(connection: psycopg.Connection, request: AuditRequest) -> Situation:
+    missing = _missing(connection, request)
+    if missing:
+        raise CandidateIncomplete(f"there is no {', '.join(missing)}")
+    published = request.published_schema
+    has_publication = _exists(connection, published, "broker_instruments") and _has_rows(
+        connection, published, "broker_instruments"
+    )
+    has_subscriptions = _exists(connection, published, "active_subscriptions")
+    return Situation(
+        has_publication=has_publication,
+        exchanges=_exchanges(connection, request.candidate_schema),
+        filter=request.filter,
+        thresholds=request.thresholds,
+        before=_before(connection, request) if has_publication else {},
+        has_published_subscriptions=has_subscriptions,
+        is_anything_subscribed=_has_rows(
+            connection, request.candidate_schema, "active_subscriptions"
+        )
+        or (has_subscriptions and _has_rows(connection, published, "active_subscriptions")),
+        has_ledgers=all(_exists(connection, "ops", name) for name in LEDGERS),
+    )
+
+
+def _missing(connection: psycopg.Connection, request: AuditRequest) -> list[str]:
+    wanted = [(request.staging_schema, "kite_instruments")]
+    wanted += [(request.candidate_schema, name) for name in CANDIDATE_RELATIONS]
+    return [f"{schema}.{name}" for schema, name in wanted if not _exists(connection, schema, name)]
+
+
+def _exists(connection: psycopg.Connection, schema: str, name: str) -> bool:
+    found = connection.execute(
+        "select to_regclass(format('%%I.%%I', %s::text, %s::text)) is not null", (schema, name)
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def _has_rows(connection: psycopg.Connection, schema: str, name: str) -> bool:
+    query = sql.SQL("select exists (select 1 from {})").format(sql.Identifier(schema, name))
+    found = connection.execute(query).fetchone()
+    return bool(found and found[0])
+
+
+def _exchanges(connection: psycopg.Connection, schema: str) -> frozenset[str]:
+    query = sql.SQL("select distinct exchange from {}").format(
+        sql.Identifier(schema, "broker_instruments")
+    )
+    return frozenset(row[0] for row in connection.execute(query))
+
+
+def _before(connection: psycopg.Connection, request: AuditRequest) -> dict[str, Before]:
+    query = sql.SQL(_BEFORE).format(
+        sql.Identifier(request.published_schema, "broker_instruments"),
+        sql.Identifier(request.candidate_schema, "focus_underlyings"),
+    )
+    counts = connection.execute(query, (request.as_of_date,))
+    return {exchange: Before(*numbers) for exchange, *numbers in counts}
