@@ -100,6 +100,22 @@ def _is_change_back(change: HandChange, held: Override, filter_name: str) -> boo
     return change.published_origin == "override"
 
 
+def expiry_of(canonical_id: str) -> date | None:
+    """The last day of a derivative, as its canonical id spells it; None of what has none."""
+    for part in canonical_id.split(":")[2:]:
+        try:
+            return date.fromisoformat(part)
+        except ValueError:
+            continue
+    return None
+
+
+def is_expired(canonical_id: str, as_of: date) -> bool:
+    """Whether the contract is traded no more on a day."""
+    expiry = expiry_of(canonical_id)
+    return expiry is not None and expiry < as_of
+
+
 def spelled_canonical_id(
     *,
     exchange: str | None,

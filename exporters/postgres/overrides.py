@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, fields
+from dataclasses import astuple
 from datetime import datetime
 
 from psycopg import sql
@@ -19,6 +19,13 @@ from exporters.postgres.override_rules import (
     keep_recorded_at,
     overrides_after,
 )
+from exporters.postgres.published_overrides import (
+    COLUMNS,
+    PUBLISHED_OVERRIDES,
+    SUBSCRIPTION_OVERRIDES,
+    read_overrides,
+    waiting,
+)
 from exporters.postgres.request import (
     ACTIVE_SUBSCRIPTIONS,
     BROKER_INSTRUMENTS,
@@ -26,10 +33,7 @@ from exporters.postgres.request import (
     EXP_INSTRUMENTS,
     PUBLISHED_SCHEMA,
 )
-from exporters.postgres.rows import columns
 from exporters.postgres.session import Connection, Cursor, database_time, publishing
-
-_COLUMNS = sql.SQL(", ").join(sql.Identifier(field.name) for field in fields(Override))
 
 _CHANGES = sql.SQL("""
 select b.canonical_id, b.instrument_token, coalesce(i.is_active, false), s.origin
@@ -39,56 +43,6 @@ inner join {wanted} as e on e.instrument_token = i.instrument_token
 inner join {brokers} as b on b.broker = {source} and b.instrument_token = i.instrument_token
 left join {active} as s on s.instrument_token = i.instrument_token
 where coalesce(i.is_active, false) <> e.is_active and {ours}
-""")
-
-_WAITING = """
-select coalesce(o.canonical_id, p.canonical_id)
-from ops.subscription_overrides as o
-full outer join ops.published_overrides as p on p.canonical_id = o.canonical_id
-where o.is_active is distinct from p.is_active
-order by 1
-"""
-
-# An override is heeded when its contract is active, or is not, as it says. A contract that is not
-# in the dump cannot show it: such an override sleeps.
-_REMEMBER = sql.SQL("""
-with present as (
-    select o.canonical_id, bool_or(b.instrument_token = o.instrument_token) as has_token
-    from ops.subscription_overrides as o
-    -- one contract to one token, seldom to several
-    inner join {brokers} as b on b.canonical_id = o.canonical_id and b.broker = {source}
-    group by o.canonical_id
-),
-
-active as (
-    select s.canonical_id, array_agg(s.instrument_token) as tokens
-    from {active} as s
-    group by s.canonical_id
-)
-
-insert into ops.published_overrides ({columns})
-select {o_columns}
-from ops.subscription_overrides as o
--- one to one, or none
-left join present as p on p.canonical_id = o.canonical_id
--- one to one, or none
-left join active as a on a.canonical_id = o.canonical_id
-where
-    p.canonical_id is null
-    or o.is_active = (
-        a.canonical_id is not null and (not p.has_token or o.instrument_token = any(a.tokens))
-    )
-""")
-
-# What was taken back since stays to be unlearned while the content still shows it.
-_FORGET = sql.SQL("""
-delete from ops.published_overrides as p
-where
-    not p.is_active
-    or exists (select from ops.subscription_overrides as o where o.canonical_id = p.canonical_id)
-    or not exists (
-        select from {active} as s where s.canonical_id = p.canonical_id and s.origin = 'override'
-    )
 """)
 
 _LAST = "select filter, summary from ops.publications order by publication_id desc limit 1"
@@ -134,7 +88,7 @@ def unpublished_overrides(connection: Connection) -> int:
 
 def count_unpublished(cursor: Cursor) -> int:
     """The same inside a transaction."""
-    return len(_waiting(cursor))
+    return len(waiting(cursor))
 
 
 def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | None) -> int:
@@ -145,13 +99,13 @@ def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | No
     if not is_usable(instruments):
         return 0  # the publication refuses the table, aloud
     at = recorded_at or database_time(cursor)
-    held = _read(cursor, sql.Identifier("ops", "subscription_overrides"))
+    held = read_overrides(cursor, SUBSCRIPTION_OVERRIDES)
     last = cursor.execute(_LAST).fetchone()
     if last is None:
         wanted = adopted(cursor, instruments, candidate_schema, at)
         ours = {name for name, override in held.items() if override.origin == "adopted"}
     else:
-        published = _read(cursor, sql.Identifier("ops", "published_overrides"))
+        published = read_overrides(cursor, PUBLISHED_OVERRIDES)
         changes = _hand_changes(cursor, instruments)
         filter_name, summary = last
         wanted = overrides_after(changes, published, filter_name=filter_name, recorded_at=at)
@@ -165,77 +119,6 @@ def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | No
         ours = {name for name, override in held.items() if override.filter is not None}
         ours |= published.keys()
     return _write(cursor, held, keep_recorded_at(wanted, held), removable=ours)
-
-
-def drop_spent(cursor: Cursor, *, filter_name: str) -> tuple[Override, ...]:
-    """Forget overrides that the publication just applied makes pointless.
-
-    Those are: of contracts that left the dump; adopted ones that the filter covers; and changes
-    back to what this filter says.
-
-    Returns:
-        Those whose contract left the dump.
-    """
-    published = read_relations(
-        cursor, PUBLISHED_SCHEMA, [BROKER_INSTRUMENTS, ACTIVE_SUBSCRIPTIONS]
-    )  # fmt: skip
-    if len(published) < 2:  # noqa: PLR2004  # the two names above
-        return ()
-    cursor.execute(
-        sql.SQL(
-            "select {} from ops.subscription_overrides as o where not exists ("
-            "select from {} as b where b.canonical_id = o.canonical_id) order by o.canonical_id"
-        ).format(_COLUMNS, published[BROKER_INSTRUMENTS].identifier)
-    )
-    gone = tuple(Override(*row) for row in cursor.fetchall())
-    cursor.execute(
-        sql.SQL(
-            "delete from ops.subscription_overrides as o where o.canonical_id = any(%(gone)s)"
-            " or (o.is_change_back and o.filter = %(filter)s)"
-            " or (o.origin = 'adopted' and exists (select from {} as s"
-            " where s.canonical_id = o.canonical_id and s.origin = 'filter'))"
-        ).format(published[ACTIVE_SUBSCRIPTIONS].identifier),
-        {"gone": [override.canonical_id for override in gone], "filter": filter_name},
-    )
-    return gone
-
-
-def remember_published(cursor: Cursor) -> tuple[str, ...]:
-    """Note the overrides that the content just applied heeds: later changes are against them.
-
-    Returns:
-        Canonical ids of those that it does not: of a rollback, what was changed since then; and
-        what another program wrote after the build. They wait for the next build.
-    """
-    published = read_relations(
-        cursor, PUBLISHED_SCHEMA, [BROKER_INSTRUMENTS, ACTIVE_SUBSCRIPTIONS]
-    )  # fmt: skip
-    if len(published) < 2:  # noqa: PLR2004  # the two names above
-        cursor.execute("delete from ops.published_overrides")
-        cursor.execute(
-            sql.SQL(
-                "insert into ops.published_overrides ({0})"
-                " select {0} from ops.subscription_overrides"
-            ).format(_COLUMNS)
-        )
-        return ()
-    active = published[ACTIVE_SUBSCRIPTIONS].identifier
-    cursor.execute(_FORGET.format(active=active))
-    cursor.execute(
-        _REMEMBER.format(
-            brokers=published[BROKER_INSTRUMENTS].identifier,
-            active=active,
-            source=sql.Literal(OUR_SOURCE),
-            columns=_COLUMNS,
-            o_columns=columns([field.name for field in fields(Override)], "o"),
-        )
-    )
-    return _waiting(cursor)
-
-
-def _waiting(cursor: Cursor) -> tuple[str, ...]:
-    """Canonical ids whose override is not the published one."""
-    return tuple(name for (name,) in cursor.execute(_WAITING).fetchall())
 
 
 def _hand_changes(cursor: Cursor, instruments: Relation) -> list[HandChange]:
@@ -256,23 +139,17 @@ def _hand_changes(cursor: Cursor, instruments: Relation) -> list[HandChange]:
     return [HandChange(*row) for row in cursor.fetchall()]
 
 
-def _read(cursor: Cursor, table: sql.Identifier) -> dict[str, Override]:
-    cursor.execute(sql.SQL("select {} from {}").format(_COLUMNS, table))
-    return {row[0]: Override(*row) for row in cursor.fetchall()}
-
-
 def _write(
     cursor: Cursor, held: Mapping[str, Override], wanted: Mapping[str, Override],
     *, removable: set[str],
 ) -> int:  # fmt: skip
     removed = [name for name in removable if name not in wanted]
     written = [override for name, override in wanted.items() if held.get(name) != override]
-    table = sql.Identifier("ops", "subscription_overrides")
     cursor.execute(
-        sql.SQL("delete from {} where canonical_id = any(%s)").format(table),
+        sql.SQL("delete from {} where canonical_id = any(%s)").format(SUBSCRIPTION_OVERRIDES),
         [removed + [override.canonical_id for override in written]],
     )
-    copy = sql.SQL("copy {} ({}) from stdin").format(table, _COLUMNS)
+    copy = sql.SQL("copy {} ({}) from stdin").format(SUBSCRIPTION_OVERRIDES, COLUMNS)
     with cursor.copy(copy) as rows:
         for override in written:
             rows.write_row(astuple(override))

@@ -16,7 +16,8 @@ from exporters.postgres.errors import SubscriptionsChangedMeanwhile
 from exporters.postgres.ledger import Facts, open_publication
 from exporters.postgres.legacy_shape import INSTRUMENTS, read_instruments
 from exporters.postgres.migration import Migration, apply_steps, migrated, plan_migration
-from exporters.postgres.overrides import capture, drop_spent
+from exporters.postgres.overrides import capture
+from exporters.postgres.published_overrides import drop_spent
 from exporters.postgres.request import PUBLISHED_SCHEMA, Publication, PublishRequest
 from exporters.postgres.seal import seal
 from exporters.postgres.session import (
@@ -119,7 +120,7 @@ def _publish(
         _publish_views(cursor, candidate, grants, applied)
     publish_instruments(cursor, applied, watch, now=request.published_at)
     with watch.stage("ledger"):
-        dropped = drop_spent(cursor, filter_name=request.filter)
+        dropped = drop_spent(cursor, filter_name=request.filter, as_of=request.as_of_date)
         return seal(
             cursor,
             publication_id,

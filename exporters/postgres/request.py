@@ -67,7 +67,7 @@ class Publication:
         rows_total: Rows of `marts.broker_instruments`.
         rows_by_exchange: The same by exchange.
         subscriptions: Rows of `marts.active_subscriptions`.
-        overrides_dropped: Canonical ids of overrides whose contract left the dump.
+        overrides_dropped: Canonical ids of overrides whose contract has expired.
         seconds: Time by stage.
     """
 

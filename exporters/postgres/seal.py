@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from exporters.postgres.content import Applied, rows_by_exchange, subscriptions, summary
 from exporters.postgres.ledger import Facts, close_publication, expect_exports
 from exporters.postgres.override_rules import Override
-from exporters.postgres.overrides import remember_published
+from exporters.postgres.published_overrides import remember_published
 from exporters.postgres.request import Publication
 from exporters.postgres.session import Cursor
 

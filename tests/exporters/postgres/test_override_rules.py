@@ -8,6 +8,7 @@ import pytest
 from exporters.postgres.override_rules import (
     HandChange,
     Override,
+    expiry_of,
     overrides_after,
     spelled_canonical_id,
 )
@@ -26,6 +27,20 @@ def test_change_that_an_override_says_already_leaves_it_as_it_is() -> None:
     held = {"A": Override("A", 1, True, "adopted", NOW)}
     changes = [HandChange("A", 1, True, None)]
     assert overrides_after(changes, held, filter_name="nifty", recorded_at=NOW) == held
+
+
+@pytest.mark.parametrize(
+    ("canonical_id", "expected"),
+    [
+        ("NFO:NIFTY:2026-11-24:26450:CE", date(2026, 11, 24)),
+        ("MCX:GOLD:2026-12-04:FUT", date(2026, 12, 4)),
+        ("NSE:RELIANCE", None),
+        ("INDEX:NIFTY 50", None),
+        ("NFO:S:2026-13-24:1:CE", None),
+    ],
+)
+def test_expiry_is_read_from_the_canonical_id(canonical_id: str, expected: date | None) -> None:
+    assert expiry_of(canonical_id) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import psycopg
 import pytest
@@ -32,12 +32,15 @@ FILTERS = {"nifty": ("NIFTY",), "banknifty": ("BANKNIFTY",), "gail": ("GAIL",), 
 
 
 def sync(
-    connection: psycopg.Connection, filter_name: str = "nifty", rows: tuple[Row, ...] = ROWS
+    connection: psycopg.Connection,
+    filter_name: str = "nifty",
+    rows: tuple[Row, ...] = ROWS,
+    **changes: object,
 ) -> Publication:
     """What a sync does: capture, build, publish."""
     capture_overrides(connection, recorded_at=DAY_1)
     build(connection, rows, filters=FILTERS[filter_name])
-    return publish(connection, request(connection, filter=filter_name))
+    return publish(connection, request(connection, filter=filter_name, **changes))
 
 
 def active(connection: psycopg.Connection) -> set[str]:
@@ -212,13 +215,38 @@ def test_change_between_build_and_plan_is_not_recorded(warehouse: psycopg.Connec
     assert everything(warehouse) == before
 
 
-def test_override_of_a_departed_contract_is_dropped_and_told(
+@pytest.mark.parametrize(("switch", "row"), [(ON, BANKNIFTY_CE), (OFF, NIFTY_CE)])
+def test_override_of_a_contract_that_is_absent_for_a_day_is_kept(
+    warehouse: psycopg.Connection, switch: str, row: Row
+) -> None:
+    sync(warehouse)
+    warehouse.execute(switch, [row.name])
+    sync(warehouse)
+    kept = overrides(warehouse)
+    publication = sync(warehouse, rows=tuple(one for one in ROWS if one is not row))
+    assert publication.overrides_dropped == ()
+    assert overrides(warehouse) == kept
+    assert unpublished_overrides(warehouse) == 0
+    sync(warehouse)
+    assert (row.name in active(warehouse)) is (switch == ON)
+    assert overrides(warehouse) == kept
+
+
+def test_override_lives_to_the_day_of_expiry(warehouse: psycopg.Connection) -> None:
+    sync(warehouse)
+    warehouse.execute(ON, ["BANKNIFTY"])
+    sync(warehouse, as_of_date=date(2026, 11, 24))
+    assert overrides(warehouse) == {BANKNIFTY_CE.canonical_id: True}
+
+
+def test_override_of_an_expired_contract_is_dropped_and_told(
     warehouse: psycopg.Connection,
 ) -> None:
     sync(warehouse)
     warehouse.execute(ON, ["BANKNIFTY"])
     sync(warehouse)
-    publication = sync(warehouse, rows=tuple(row for row in ROWS if row is not BANKNIFTY_CE))
+    left = tuple(row for row in ROWS if row is not BANKNIFTY_CE)
+    publication = sync(warehouse, rows=left, as_of_date=date(2026, 11, 25))
     assert publication.overrides_dropped == (BANKNIFTY_CE.canonical_id,)
     assert overrides(warehouse) == {}
     told = warehouse.execute(
@@ -268,10 +296,10 @@ def test_active_rows_are_adopted_before_the_first_publication(
     assert active(warehouse) == {
         "NIFTY", "BANKNIFTY", "GAIL", "RELIANCE INDUSTRIES", "NIFTY 50", "THEIRS",
     }  # fmt: skip
-    # What the filter covers needs no override, and what left the dump has none.
+    # What the filter covers needs no override; what is not in the dump may be back tomorrow.
     assert sorted(overrides(warehouse)) == [
         "INDEX:NIFTY 50", "NFO:BANKNIFTY:2026-11-24:55000:CE", "NFO:GAIL:2026-11-24:390.75:CE",
-        "NSE:RELIANCE",
+        "NSE:GONE", "NSE:RELIANCE",
     ]  # fmt: skip
 
 

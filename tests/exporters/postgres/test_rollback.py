@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import psycopg
 import pytest
@@ -162,7 +162,7 @@ def test_hand_change_before_a_rollback_takes_effect_with_the_next_build(
     assert warehouse.execute(streamed).fetchall() == [("BANKNIFTY",), ("NIFTY",)]
 
 
-def test_rollback_brings_back_the_override_of_a_contract_that_had_left(
+def test_rollback_brings_back_the_override_of_a_contract_that_had_expired(
     warehouse: psycopg.Connection,
 ) -> None:
     build(warehouse)
@@ -172,7 +172,7 @@ def test_rollback_brings_back_the_override_of_a_contract_that_had_left(
     build(warehouse)
     publish(warehouse, request(warehouse))
     build(warehouse, DAYS[1])
-    publish(warehouse, request(warehouse))
+    publish(warehouse, request(warehouse, as_of_date=date(2026, 11, 25)))
     assert content(warehouse, "ops.subscription_overrides") == []
     rollback_to(warehouse, 2, published_at=NOW)
     overrides = warehouse.execute(
