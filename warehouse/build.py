@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
 
-from warehouse.errors import BuildFailed
+from warehouse.errors import BuildFailed, UsageError
 from warehouse.settings import DBT_PROJECT
 
 if TYPE_CHECKING:
@@ -84,16 +85,70 @@ NodeEnded = Callable[[int, int, str], None]
 
 
 def profile_environment(dsn: str) -> dict[str, str]:
-    """The variables that `profiles.yml.example` reads, for one connection string."""
-    parts = conninfo_to_dict(dsn)
+    """The variables that make dbt connect as everything else does, for one connection string.
+
+    `profiles.yml.example` reads those that a profile of dbt-postgres has a setting for. libpq
+    reads the others (certificates, session options and so on) by itself.
+
+    Raises:
+        UsageError: when the hosts have ports of their own, which dbt cannot be told.
+    """
+    parts, variables = _libpq_parameters(dsn)
+    ports = {port or "5432" for port in parts.get("port", "").split(",")}
+    if len(ports) > 1:
+        raise UsageError(
+            f"DATABASE_URL names the ports {', '.join(sorted(ports))}; dbt takes one port for all "
+            f"hosts. Name one host, or hosts with the same port."
+        )
+    user = parts.get("user", "")
+    # The system's certificates go with one mode only, which libpq then takes by itself.
+    is_system = parts.get("sslrootcert") == "system"
     return {
-        "WAREHOUSE_PG_HOST": str(parts.get("host") or "localhost"),
-        "WAREHOUSE_PG_PORT": str(parts.get("port") or 5432),
-        "WAREHOUSE_PG_USER": str(parts.get("user") or os.environ.get("USER", "postgres")),
-        "WAREHOUSE_PG_PASSWORD": str(parts.get("password") or ""),
-        "WAREHOUSE_PG_DATABASE": str(parts.get("dbname") or "postgres"),
-        "WAREHOUSE_PG_SSLMODE": str(parts.get("sslmode") or "prefer"),
+        "WAREHOUSE_PG_HOST": parts.get("host") or parts.get("hostaddr") or _socket_folder(),
+        "WAREHOUSE_PG_PORT": ports.pop(),
+        "WAREHOUSE_PG_USER": user,
+        "WAREHOUSE_PG_PASSWORD": parts.get("password", ""),
+        "WAREHOUSE_PG_DATABASE": parts.get("dbname") or user,
+        "WAREHOUSE_PG_SSLMODE": "verify-full" if is_system else parts.get("sslmode", "prefer"),
+        **variables,
     }
+
+
+# What a profile has a setting for; what dbt is called is said by the build.
+_IN_PROFILE = {"host", "port", "user", "password", "dbname", "sslmode", "service"}
+_NOT_PASSED_ON = {*_IN_PROFILE, "application_name", "connect_timeout"}
+
+
+def _libpq_parameters(dsn: str) -> tuple[dict[str, str], dict[str, str]]:
+    """What libpq connects with, by its keywords, and the variables that say the same to dbt.
+
+    What the connection string leaves out comes from its service, the environment and libpq's
+    own defaults, in this order, as in every connection.
+    """
+    given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    service = {"PGSERVICE": given["service"]} if "service" in given else {}
+    with _environment(service):
+        options = pq.Conninfo.get_defaults()
+    parts, variables = {}, {}
+    for option in options:
+        name = option.keyword.decode()
+        value = given.get(name) or (option.val or b"").decode()
+        if not value:
+            continue
+        parts[name] = value
+        is_special = name in given or option.val != option.compiled
+        if option.envvar and is_special and name not in _NOT_PASSED_ON:
+            variables[option.envvar.decode()] = value
+    return parts, variables
+
+
+def _socket_folder() -> str:
+    """Where libpq looks for a server when nothing names a host."""
+    attempt = pq.PGconn.connect_start(b"")
+    try:
+        return attempt.host.decode()
+    finally:
+        attempt.finish()
 
 
 @dataclass(slots=True)
@@ -220,7 +275,7 @@ class DbtProject:
             # manifest.json and run_results.json: a quarter of a second that only docs need.
             "--write-json" if writes_json else "--no-write-json",
         ]
-        with _environment({**profile_environment(self.dsn), **_libpq_options(self.dsn)}):
+        with _environment({**profile_environment(self.dsn), "PGAPPNAME": "warehouse dbt"}):
             from dbt.cli.main import dbtRunner  # noqa: PLC0415  # a second to import
 
             runner = dbtRunner(manifest=manifest, callbacks=list(callbacks))
@@ -272,12 +327,6 @@ def _tested_relation(node: Any) -> str:
     attached = getattr(node, "attached_node", None)
     parents = [attached] if attached else getattr(node.depends_on, "nodes", [])
     return ", ".join(str(parent).rpartition(".")[2] for parent in parents)
-
-
-def _libpq_options(dsn: str) -> Mapping[str, str]:
-    """dbt-postgres has no setting for session options; libpq reads them from PGOPTIONS."""
-    options = conninfo_to_dict(dsn).get("options")
-    return {"PGOPTIONS": str(options), "PGAPPNAME": "warehouse dbt"} if options else {}
 
 
 @contextmanager
