@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from expectations.rules.rule import Limit, Rule, Stock
+from expectations.rules.rule import Limit, Rule, Stock, after_ledgered_publication
 
 _REPEATS_FACTS = """
     select
@@ -57,6 +57,51 @@ RULES: Final[tuple[Rule, ...]] = (
         limit="at least 1 row",
         explanation="There is no dump to trade on.",
         action="Fetch the dump again; look at the loader's log.",
+    ),
+    Rule(
+        id="dump-is-new",
+        title="The dump is not one that was published for another day",
+        severity="warning",
+        suite="landing",
+        applies=after_ledgered_publication,
+        facts="""
+            with dump as (
+                select loads.sha256
+                from ops.build_parameters as parameters
+                -- one to one
+                inner join ops.loads as loads on parameters.load_id = loads.load_id
+            )
+
+            select
+                count(publications.dump_sha256) as evaluated,
+                left(max(dump.sha256), 12) as sha256,
+                max(publications.publication_id) filter (
+                    where
+                        publications.dump_sha256 = dump.sha256
+                        and publications.as_of_date <> {as_of}
+                ) as publication
+            from dump
+            -- one dump to every publication
+            cross join ops.publications as publications
+        """,
+        unexpected="""
+            select
+                publications.publication_id as publication,
+                publications.as_of_date as published_for,
+                {as_of} as as_of_date,
+                publications.dump_sha256
+            from facts
+            -- one to one, or none
+            inner join ops.publications as publications
+                on facts.publication = publications.publication_id
+        """,
+        observed="published for another day already: {publication}; the dump, {sha256}, was "
+        "compared with {evaluated:,} publications",
+        limit="none",
+        explanation="The very same bytes would be published as the dump of the as-of day: what "
+        "was listed or delisted since is not in them.",
+        action="On a holiday nothing; otherwise the broker has not rebuilt its file yet: run "
+        "again later.",
     ),
     Rule(
         id="rows-reconcile",

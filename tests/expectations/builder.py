@@ -162,6 +162,19 @@ def publish(connection: psycopg.Connection, expired: Iterable[Row] = ()) -> None
     connection.execute(
         "create table marts.active_subscriptions as table candidate.active_subscriptions"
     )
+    connection.execute(
+        """
+        create schema ops;
+        create table ops.loads (load_id bigint, sha256 text);
+        create table ops.build_parameters (load_id bigint);
+        create table ops.publications (publication_id bigint, as_of_date date, dump_sha256 text);
+        insert into ops.loads values (1, repeat('a', 64)), (2, repeat('b', 64));
+        insert into ops.build_parameters values (2);
+        """
+    )
+    connection.execute(
+        "insert into ops.publications values (1, %s, repeat('a', 64))", (AS_OF - timedelta(days=3),)
+    )
     for row in expired:
         values = dict(zip(COLUMNS, row, strict=True))
         connection.execute(

@@ -83,6 +83,14 @@ PUBLISHED_BEFORE = """
 
 DAMAGES: tuple[Damage, ...] = (
     Damage("staging-not-empty", "truncate staging.kite_instruments", "0 rows"),
+    Damage("dump-is-new", "update ops.build_parameters set load_id = 1", "2026-08-14"),
+    Damage(
+        "dump-is-new",
+        "update ops.build_parameters set load_id = 1; "
+        f"insert into ops.publications values (2, date '{AS_OF}' - 1, repeat('c', 64))",
+        "already: 1;",
+        name="after-a-rollback",
+    ),
     Damage(
         "rows-reconcile",
         f"delete from candidate.broker_instruments where {SHARE_ROW}",

@@ -19,6 +19,7 @@ Audit = Callable[..., dict[str, RuleResult]]
 Execute = Callable[[str], None]
 
 RELATIVE = {
+    "dump-is-new",
     "exchange-rows-collapsed",
     "exchange-rows-low",
     "exchange-rows-grown",
@@ -89,7 +90,45 @@ def test_empty_published_table_counts_as_nothing_published(
     assert audit(healthy_dsn)["exchange-rows-collapsed"].status == "not_applicable"
 
 
-@pytest.mark.parametrize("rule", sorted(RELATIVE))
+def test_same_dump_again_for_the_same_day_is_no_replay(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("update ops.build_parameters set load_id = 1")
+    execute(f"update ops.publications set as_of_date = date '{builder.AS_OF}'")
+    assert audit(healthy_dsn)["dump-is-new"].status == "passed"
+
+
+def test_same_dump_for_another_day_names_the_publication_and_what_to_do(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("update ops.build_parameters set load_id = 1")
+    found = audit(healthy_dsn)
+    result = found["dump-is-new"]
+    assert result.observed.startswith("published for another day already: 1;")
+    assert dict(result.samples[0])["published_for"] == "2026-08-14"
+    assert "run again later" in result.action
+    assert decide(found.values()).is_green
+
+
+def test_dump_is_not_compared_where_there_is_no_ledger(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("drop schema ops cascade")
+    found = audit(healthy_dsn)
+    assert found["dump-is-new"].status == "not_applicable"
+    assert "no ledger" in found["dump-is-new"].observed
+
+
+def test_ledger_that_names_no_dump_is_told_not_passed(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("update ops.publications set dump_sha256 = null")
+    found = audit(healthy_dsn)
+    assert found["dump-is-new"].status == "not_evaluated"
+    assert decide(found.values()).is_green
+
+
+@pytest.mark.parametrize("rule", sorted(RELATIVE - {"dump-is-new"}))
 def test_rule_that_compares_evaluates_nothing_where_the_last_publication_is_lost(
     healthy_dsn: str, request_of: Callable[..., AuditRequest], rule: str
 ) -> None:
@@ -140,7 +179,7 @@ def test_last_publication_that_has_expired_is_not_compared_and_the_report_says_w
     execute(f"update marts.broker_instruments set expiry_date = date '{builder.AS_OF}' - 1")
     found = audit(healthy_dsn)
     not_applicable = {rule for rule, each in found.items() if each.status == "not_applicable"}
-    assert not_applicable == RELATIVE - {"subscriptions-unchanged"}
+    assert not_applicable == RELATIVE - {"subscriptions-unchanged", "dump-is-new"}
     assert "has expired" in found["churn-token"].observed
     assert "focus underlying" in found["focus-expiries-kept"].observed
 
