@@ -49,6 +49,7 @@ def overrides_after(
     *,
     filter_name: str,
     recorded_at: datetime,
+    next_filter: str | None = None,
 ) -> dict[str, Override]:
     """The overrides that the next build has to heed, by canonical id.
 
@@ -60,12 +61,18 @@ def overrides_after(
         published: The overrides as of the last publication.
         filter_name: The filter of the last publication.
         recorded_at: The instant to note on new ones.
+        next_filter: The filter that is built next; that of the last publication unless known.
     """
     after = dict(published)
     # Two tokens may spell one contract: of contrary wishes the one to stream wins.
     for change in sorted(changes, key=lambda one: (one.is_active, -one.instrument_token)):
         held = published.get(change.canonical_id)
         if held is not None and held.is_active == change.is_active:
+            continue
+        if _cancels(change, filter_name) and held and next_filter != _KEEPING_FILTER:
+            # Without the override the next filter has its say, whatever it is. Only what keeps
+            # the subscription as it is has to be told no.
+            after.pop(change.canonical_id, None)
             continue
         after[change.canonical_id] = Override(
             change.canonical_id,
@@ -74,7 +81,7 @@ def overrides_after(
             "hand",
             recorded_at,
             filter_name,
-            is_change_back=held is not None and _is_change_back(change, held, filter_name),
+            is_change_back=_is_change_back(change, held, filter_name),
         )
     return after
 
@@ -91,13 +98,17 @@ def keep_recorded_at(
     return kept
 
 
-def _is_change_back(change: HandChange, held: Override, filter_name: str) -> bool:
+def _is_change_back(change: HandChange, held: Override | None, filter_name: str) -> bool:
     """Whether the change says what the filter of the last publication says by itself."""
-    if filter_name == _KEEPING_FILTER:
-        return False
     if change.is_active:
-        return held.filter == filter_name
-    return change.published_origin == "override"
+        return held is not None and held.filter == filter_name != _KEEPING_FILTER
+    return _cancels(change, filter_name)
+
+
+def _cancels(change: HandChange, filter_name: str) -> bool:
+    """Whether the change switches off what was on by an override alone."""
+    is_by_override = not change.is_active and change.published_origin == "override"
+    return is_by_override and filter_name != _KEEPING_FILTER
 
 
 def expiry_of(canonical_id: str) -> date | None:

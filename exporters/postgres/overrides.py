@@ -53,6 +53,7 @@ def capture_overrides(
     *,
     recorded_at: datetime | None = None,
     candidate_schema: str = "candidate",
+    next_filter: str | None = None,
     lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS,
 ) -> int:
     """Record the hand changes of `is_active` since the last publication as overrides.
@@ -64,6 +65,8 @@ def capture_overrides(
         connection: The capture is a transaction of its own; an open one is committed first.
         recorded_at: The instant to note; by default the database's.
         candidate_schema: Where canonical ids are looked up before the first publication.
+        next_filter: The filter that is built next, when it is known: under `all` a change that is
+            taken back has to be told, and a publication that finds it untold asks to build again.
         lock_timeout_ms: How long another publication is waited for, milliseconds.
 
     Returns:
@@ -73,7 +76,12 @@ def capture_overrides(
         DestinationUnavailable: PostgreSQL went away, or a publication is running.
     """
     with publishing(connection, lock_timeout_ms=lock_timeout_ms) as cursor:
-        return capture(cursor, candidate_schema=candidate_schema, recorded_at=recorded_at)
+        return capture(
+            cursor,
+            candidate_schema=candidate_schema,
+            recorded_at=recorded_at,
+            next_filter=next_filter,
+        )
 
 
 def unpublished_overrides(connection: Connection) -> int:
@@ -91,7 +99,13 @@ def count_unpublished(cursor: Cursor) -> int:
     return len(waiting(cursor))
 
 
-def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | None) -> int:
+def capture(
+    cursor: Cursor,
+    *,
+    candidate_schema: str,
+    recorded_at: datetime | None,
+    next_filter: str | None = None,
+) -> int:
     """The same inside a transaction that holds `public.instruments` against writers."""
     instruments = read_instruments(cursor)
     if instruments is None or instruments.column("is_active") is None:
@@ -108,7 +122,9 @@ def capture(cursor: Cursor, *, candidate_schema: str, recorded_at: datetime | No
         published = read_overrides(cursor, PUBLISHED_OVERRIDES)
         changes = _hand_changes(cursor, instruments)
         filter_name, summary = last
-        wanted = overrides_after(changes, published, filter_name=filter_name, recorded_at=at)
+        wanted = overrides_after(
+            changes, published, filter_name=filter_name, recorded_at=at, next_filter=next_filter
+        )
         changed = {change.canonical_id for change in changes}
         # Nobody could see these in the table: that it does not say so takes nothing back.
         for name in set(summary.get("overrides_waiting", ())) - changed:
@@ -143,7 +159,7 @@ def _write(
     cursor: Cursor, held: Mapping[str, Override], wanted: Mapping[str, Override],
     *, removable: set[str],
 ) -> int:  # fmt: skip
-    removed = [name for name in removable if name not in wanted]
+    removed = [name for name in removable if name in held and name not in wanted]
     written = [override for name, override in wanted.items() if held.get(name) != override]
     cursor.execute(
         sql.SQL("delete from {} where canonical_id = any(%s)").format(SUBSCRIPTION_OVERRIDES),

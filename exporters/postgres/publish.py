@@ -70,6 +70,7 @@ def publish(
                     cursor,
                     candidate_schema=request.candidate_schema,
                     recorded_at=request.published_at,
+                    next_filter=request.filter,
                 )
         if not late:
             publication = _publish(cursor, request, candidate, watch, is_plan=plan_only)

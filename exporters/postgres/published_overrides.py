@@ -75,8 +75,9 @@ def drop_spent(cursor: Cursor, *, filter_name: str, as_of: date) -> tuple[Overri
     """Forget overrides that the publication just applied makes pointless.
 
     Those are: of contracts that have expired; adopted ones that the filter covers; and changes
-    back to what this filter says. One whose contract is merely absent from a dump sleeps until
-    the contract is back: its row may have been rejected this once.
+    back, which have done their work: those that switch on, when this filter is the one that
+    says so too. One whose contract is merely absent from a dump sleeps until the contract is
+    back: its row may have been rejected this once.
 
     Args:
         cursor: Inside the publication's transaction, when its content is applied.
@@ -90,7 +91,8 @@ def drop_spent(cursor: Cursor, *, filter_name: str, as_of: date) -> tuple[Overri
     gone = tuple(one for one in held if is_expired(one.canonical_id, as_of))
     cursor.execute(
         "delete from ops.subscription_overrides"
-        " where canonical_id = any(%s) or (is_change_back and filter = %s)",
+        " where canonical_id = any(%s)"
+        " or (is_change_back and (not is_active or filter = %s))",
         [[override.canonical_id for override in gone], filter_name],
     )
     published = read_relations(cursor, PUBLISHED_SCHEMA, [ACTIVE_SUBSCRIPTIONS])

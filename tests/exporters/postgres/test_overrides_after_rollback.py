@@ -77,6 +77,25 @@ def test_hand_change_outlives_a_rollback_of_a_rollback(warehouse: psycopg.Connec
     assert active(warehouse) == {"NIFTY", "GAIL"}
 
 
+def test_switch_taken_back_before_a_rollback_is_taken_back_by_the_next_build(
+    warehouse: psycopg.Connection,
+) -> None:
+    sync(warehouse)
+    warehouse.execute(ON, ["GAIL"])
+    sync(warehouse)
+    sync(warehouse)
+    warehouse.execute(OFF, ["GAIL"])
+    rollback_to(warehouse, 2, published_at=NOW)
+    assert active(warehouse) == {"NIFTY", "GAIL"}
+    for _ in range(2):
+        capture_overrides(warehouse)
+        assert overrides(warehouse) == {}
+        assert unpublished_overrides(warehouse) == 1
+    sync(warehouse)
+    assert active(warehouse) == {"NIFTY"}
+    assert unpublished_overrides(warehouse) == 0
+
+
 def test_override_that_another_program_wrote_after_the_build_waits_for_the_next(
     warehouse: psycopg.Connection,
 ) -> None:
