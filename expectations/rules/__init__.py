@@ -10,6 +10,7 @@ from expectations.rules import (
     completeness,
     consumers,
     landing,
+    markers,
     subscriptions,
     values,
 )
@@ -18,6 +19,7 @@ from expectations.rules.rule import SUITES, Rule, Situation
 RULES: Final[tuple[Rule, ...]] = (
     *landing.RULES,
     *completeness.RULES,
+    *markers.RULES,
     *calendar.RULES,
     *values.RULES,
     *change.RULES,
