@@ -121,7 +121,7 @@ def plan_table(
         position: Its place among the tables, for the name of the temporary table.
     """
     if not _has_rows(cursor, published):
-        added = _count(cursor, candidate)
+        added = count_rows(cursor, candidate)
         return TableDifference(candidate, published, None, was_empty=True, plan=Plan(added=added))
     plan = sql.Identifier(f"publish_plan_{position}")
     key = [sql.Identifier(name) for name in published.key]
@@ -251,6 +251,7 @@ def _has_rows(cursor: Cursor, table: Relation) -> bool:
     return bool(row and row[0])
 
 
-def _count(cursor: Cursor, table: Relation) -> int:
+def count_rows(cursor: Cursor, table: Relation) -> int:
+    """How many rows a table holds now."""
     row = cursor.execute(sql.SQL("select count(*) from {}").format(table.identifier)).fetchone()
     return int(row[0]) if row else 0

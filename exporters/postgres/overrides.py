@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import astuple
 from datetime import datetime
+from typing import Any
 
 from psycopg import sql
 from psycopg.rows import tuple_row
 
 from exporters.postgres.adoption import adopted, is_ours
 from exporters.postgres.catalog import Relation, read_relations
+from exporters.postgres.difference import TableState, count_rows, table_state
 from exporters.postgres.legacy_rows import OUR_SOURCE
 from exporters.postgres.legacy_shape import INSTRUMENTS, is_usable, read_instruments
 from exporters.postgres.override_rules import (
@@ -59,7 +61,8 @@ def capture_overrides(
     """Record the hand changes of `is_active` since the last publication as overrides.
 
     Before the first publication, rows of ours that are active are adopted as overrides, so that
-    taking the table over stops nobody's stream. Changes taken back are forgotten.
+    taking the table over stops nobody's stream. Changes taken back are forgotten. Nothing is
+    recorded while the published tables are damaged: build and publish first.
 
     Args:
         connection: The capture is a transaction of its own; an open one is committed first.
@@ -122,6 +125,8 @@ def capture(
         published = read_overrides(cursor, PUBLISHED_OVERRIDES)
         changes = _hand_changes(cursor, instruments)
         filter_name, summary = last
+        if _is_damaged(cursor, summary.get("tables", {})):
+            return 0  # the difference would be the damage's, not a person's
         wanted = overrides_after(
             changes, published, filter_name=filter_name, recorded_at=at, next_filter=next_filter
         )
@@ -135,6 +140,25 @@ def capture(
         ours = {name for name, override in held.items() if override.filter is not None}
         ours |= published.keys()
     return _write(cursor, held, keep_recorded_at(wanted, held), removable=ours)
+
+
+def _is_damaged(cursor: Cursor, tables: Mapping[str, Any]) -> bool:
+    """Whether the tables that hand changes are measured against are not as they were published.
+
+    The rows of the large one are only counted: to digest them takes longer than the capture.
+    """
+    found = read_relations(cursor, PUBLISHED_SCHEMA, [BROKER_INSTRUMENTS, ACTIVE_SUBSCRIPTIONS])
+    for name in (BROKER_INSTRUMENTS, ACTIVE_SUBSCRIPTIONS):
+        noted, table = tables.get(name), found.get(name)
+        if noted is None or table is None:
+            if noted is not None:
+                return True
+        elif name == BROKER_INSTRUMENTS:
+            if count_rows(cursor, table) != noted["rows"]:
+                return True
+        elif table_state(cursor, table) != TableState(noted["rows"], noted["digest"]):
+            return True
+    return False
 
 
 def _hand_changes(cursor: Cursor, instruments: Relation) -> list[HandChange]:

@@ -40,7 +40,8 @@ def verify_published(
 
     Args:
         connection: Committed here when it is idle.
-        repair_legacy: Bring `public.instruments` to what is published if it differs.
+        repair_legacy: Bring `public.instruments` to what is published if it differs, unless that
+            is damaged itself: then it would get the damage.
         now: What `last_updated` becomes in the rows that are repaired; by default the
             database's time.
 
@@ -56,7 +57,7 @@ def verify_published(
         cursor.execute("set local work_mem = '64MB'")
         differences = _of_marts(cursor)
         legacy = _of_instruments(cursor)
-    if legacy is not None and repair_legacy:
+    if legacy is not None and repair_legacy and not differences:
         done = repair_instruments(connection, now=now)
         legacy += f"; repaired: {done.added} added, {done.changed} changed, {done.removed} removed"
     return differences if legacy is None else [*differences, legacy]

@@ -13,6 +13,7 @@ from exporters.postgres import (
     publish,
     repair_instruments,
     unpublished_overrides,
+    verify_published,
 )
 from exporters.postgres.publish import Publication
 from tests.exporters.postgres.candidate_builder import (
@@ -380,3 +381,36 @@ def test_repair_does_not_undo_a_hand_change(warehouse: psycopg.Connection) -> No
     with pytest.raises(SubscriptionsChangedMeanwhile):
         repair_instruments(warehouse)
     assert active(warehouse) == {"NIFTY", "GAIL"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from marts.active_subscriptions",
+        "update marts.active_subscriptions set instrument_token = 768 where instrument_token = 512",
+        "delete from marts.broker_instruments where instrument_token = 1026",
+    ],
+)
+def test_damage_to_the_published_tables_is_no_hand_change(
+    warehouse: psycopg.Connection, damage: str
+) -> None:
+    sync(warehouse)
+    warehouse.execute(ON, ["GAIL"])
+    sync(warehouse)
+    kept = overrides(warehouse)
+    warehouse.execute(damage.encode())
+    assert capture_overrides(warehouse) == 0
+    assert overrides(warehouse) == kept
+    sync(warehouse)
+    assert active(warehouse) == {"NIFTY", "GAIL"}
+    assert overrides(warehouse) == kept
+
+
+def test_damage_to_the_published_tables_is_not_passed_on_by_a_repair(
+    warehouse: psycopg.Connection,
+) -> None:
+    sync(warehouse)
+    warehouse.execute("delete from marts.active_subscriptions")
+    damaged = verify_published(warehouse, repair_legacy=True)
+    assert any(line.startswith("marts.active_subscriptions holds 0 rows") for line in damaged)
+    assert active(warehouse) == {"NIFTY"}
