@@ -95,6 +95,7 @@ def _look(connection: psycopg.Connection, request: AuditRequest) -> Situation:
         )
         or (has_subscriptions and _has_rows(connection, published, "active_subscriptions")),
         has_ledgers=all(_exists(connection, "ops", name) for name in LEDGERS),
+        has_options=_has_options(connection, request.staging_schema),
     )
 
 
@@ -113,6 +114,14 @@ def _exists(connection: psycopg.Connection, schema: str, name: str) -> bool:
 
 def _has_rows(connection: psycopg.Connection, schema: str, name: str) -> bool:
     query = sql.SQL("select exists (select 1 from {})").format(sql.Identifier(schema, name))
+    found = connection.execute(query).fetchone()
+    return bool(found and found[0])
+
+
+def _has_options(connection: psycopg.Connection, schema: str) -> bool:
+    query = sql.SQL(
+        "select exists (select 1 from {} where instrument_type in ('CE', 'PE'))"
+    ).format(sql.Identifier(schema, "kite_instruments"))
     found = connection.execute(query).fetchone()
     return bool(found and found[0])
 

@@ -50,6 +50,7 @@ class Situation:
         has_published_subscriptions: whether the last publication has a table of them.
         is_anything_subscribed: whether anything is subscribed, now or in the last publication.
         has_ledgers: whether the database holds the ledgers of loads and publications.
+        has_options: whether options landed.
     """
 
     has_publication: bool
@@ -60,6 +61,7 @@ class Situation:
     has_published_subscriptions: bool = False
     is_anything_subscribed: bool = False
     has_ledgers: bool = False
+    has_options: bool = False
 
 
 Applies = Callable[[Situation], str | None]
@@ -120,6 +122,14 @@ def after_ledgered_publication(situation: Situation) -> str | None:
     if situation.has_ledgers:
         return after_first_publication(situation)
     return "the database holds no ledger of loads and publications"
+
+
+def on_options(situation: Situation) -> str | None:
+    """The rule is about options, which landed or which the settings require."""
+    required = situation.thresholds.asked_segments
+    if situation.has_options or any(segment.endswith("-OPT") for segment in required):
+        return None
+    return "the dump holds no options and the settings do not require them"
 
 
 def unless_all(situation: Situation) -> str | None:

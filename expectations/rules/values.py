@@ -6,7 +6,17 @@ from typing import Final
 
 from psycopg import sql
 
-from expectations.rules.rule import Rule, after_decimal_strikes
+from expectations.rules.rule import Rule, after_decimal_strikes, on_options
+
+_STRIKE_DIFFERS: Final = r"""(
+    trim_scale(instruments.strike)::text is distinct from landed.strike
+    and trim_scale(instruments.strike)::text || '.0' is distinct from landed.strike
+    and case
+        when landed.strike ~ '^\s*[+]?[0-9]+([.][0-9]*)?\s*$'
+            then landed.strike::numeric is distinct from instruments.strike
+        else true
+    end
+)"""
 
 
 def _positive(rule_id: str, thing: str, column: str, measure: str, explanation: str) -> Rule:
@@ -93,22 +103,26 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Every strike is exactly the number in the dump",
         severity="error",
         suite="values",
+        applies=on_options,
+        # Text that is the same number in one of the two usual spellings is settled by comparing
+        # text; only the rest is cast, guarded, because a rejected row may hold anything.
+        parameters={"differs": sql.SQL(_STRIKE_DIFFERS)},
         facts="""
             select
-                (
-                    select count(*)
-                    from {staging}.kite_instruments
-                    where instrument_type in ('CE', 'PE')
-                ) as evaluated,
+                count(*) as evaluated,
+                count(*) filter (where {differs}) as wrong,
                 (
                     select coalesce(sum(rows_decimal_strike), 0)::bigint
                     from measure_contracts
                     where edition = 'candidate'
                 ) as decimals
+            from {staging}.kite_instruments as landed
+            -- one to one: repeated tokens are left out below
+            inner join {candidate}.broker_instruments as instruments
+                on landed.instrument_token = instruments.instrument_token::text
+            where landed.instrument_type in ('CE', 'PE')
         """,
-        # Text that is the same number in one of the two usual spellings is settled by comparing
-        # text; only the rest is cast, guarded, because a rejected row may hold anything.
-        unexpected=r"""
+        unexpected="""
             select
                 instruments.instrument_token, instruments.tradingsymbol, instruments.exchange,
                 landed.strike as strike_in_dump, instruments.strike as strike_in_candidate,
@@ -118,14 +132,9 @@ RULES: Final[tuple[Rule, ...]] = (
             inner join {candidate}.broker_instruments as instruments
                 on landed.instrument_token = instruments.instrument_token::text
             where
-                landed.instrument_type in ('CE', 'PE')
-                and trim_scale(instruments.strike)::text is distinct from landed.strike
-                and trim_scale(instruments.strike)::text || '.0' is distinct from landed.strike
-                and case
-                    when landed.strike ~ '^\s*[+]?[0-9]+([.][0-9]*)?\s*$'
-                        then landed.strike::numeric is distinct from instruments.strike
-                    else true
-                end
+                (select wrong from facts) > 0
+                and landed.instrument_type in ('CE', 'PE')
+                and {differs}
                 and landed.instrument_token not in (
                     select instrument_token from measure_repeats where repeats = 'token'
                 )

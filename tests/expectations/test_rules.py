@@ -218,6 +218,27 @@ def test_settings_that_require_no_segment_leave_nothing_to_judge_before_a_public
     assert "require no segment" in found.observed
 
 
+def test_strikes_are_not_exact_where_none_could_be_compared(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        "update candidate.broker_instruments set instrument_token = instrument_token + 100000000 "
+        "where instrument_type in ('CE', 'PE')"
+    )
+    found = audit(healthy_dsn)["strikes-exact"]
+    assert found.status == "not_evaluated"
+    assert found.is_red
+
+
+def test_dump_of_shares_alone_has_no_strikes_to_compare(audit: Audit, postgres_dsn: str) -> None:
+    with psycopg.connect(postgres_dsn) as connection:
+        builder.land(connection, [row for row in builder.healthy_rows() if row[-1] == "NSE"])
+        builder.build(connection, "reliance")
+    limits = Thresholds(required_exchanges=("NSE",))
+    found = audit(postgres_dsn, filter="reliance", thresholds=limits)
+    assert found["strikes-exact"].status == "not_applicable"
+
+
 def test_filter_all_has_no_filter_to_be_empty(
     audit: Audit, execute: Execute, healthy_dsn: str
 ) -> None:
