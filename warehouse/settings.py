@@ -56,13 +56,28 @@ class Settings(BaseSettings):
 
     gate_rows_block_ratio: Ratio = 0.80
     gate_rows_warn_ratio: Ratio = 0.95
+    gate_rows_growth_ratio: Annotated[float, Field(ge=1)] = 1.5
+    gate_rows_compared_min: Annotated[int, Field(ge=1)] = 50
     gate_rejected_max_ratio: Ratio = 0.001
     gate_churn_max_ratio: Ratio = 0.25
+    gate_churn_listed_max_ratio: Annotated[float, Field(ge=0)] = 0.50
+    gate_churn_identity_max_ratio: Ratio = 0.02
     gate_expired_max_ratio: Ratio = 0.20
     gate_nifty_expiry_days: Annotated[int, Field(ge=1)] = 10
+    gate_focus_expiries_min: Annotated[int, Field(ge=1)] = 2
+    gate_expiry_moved_days: Annotated[int, Field(ge=0)] = 4
     gate_subscriptions_max: Annotated[int, Field(ge=1)] = 9000
     gate_subscriptions_warn: Annotated[int, Field(ge=1)] = 3000
     gate_required_exchanges: Annotated[tuple[str, ...], NoDecode] = ("NSE", "BSE", "NFO", "BFO")
+    gate_required_segments: Annotated[tuple[str, ...], NoDecode] = (
+        "NSE",
+        "INDICES",
+        "BSE",
+        "NFO-FUT",
+        "NFO-OPT",
+        "BFO-FUT",
+        "BFO-OPT",
+    )
 
     @field_validator("reference_prices", mode="before")
     @classmethod
@@ -81,7 +96,7 @@ class Settings(BaseSettings):
             prices[name.strip()] = amount
         return prices
 
-    @field_validator("gate_required_exchanges", mode="before")
+    @field_validator("gate_required_exchanges", "gate_required_segments", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         if isinstance(value, str):

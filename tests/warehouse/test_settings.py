@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from expectations.gate import Thresholds
+from warehouse.audit import thresholds_of
 from warehouse.errors import UsageError
 from warehouse.settings import Settings, read_settings
 
@@ -126,3 +129,14 @@ def test_secrets_are_not_shown_when_settings_are_printed(monkeypatch: pytest.Mon
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
     monkeypatch.setenv("KITE_AUTHORIZATION", "token hunter2")
     assert "hunter2" not in repr(read_settings())
+
+
+def test_every_threshold_of_the_gate_can_be_set_and_has_the_same_default() -> None:
+    """Two lists of limits would drift apart: the settings' and the gate's own."""
+    fixed = {"subscriptions_per_connection", "samples"}
+    names = {field.name for field in fields(Thresholds)} - fixed
+    settings = {
+        name.removeprefix("gate_") for name in Settings.model_fields if name.startswith("gate_")
+    }
+    assert settings == names
+    assert thresholds_of(Settings(_env_file=None)) == Thresholds()
