@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, LiteralString
 
 import psycopg
 from psycopg import sql
@@ -95,7 +95,8 @@ def _look(connection: psycopg.Connection, request: AuditRequest) -> Situation:
         )
         or (has_subscriptions and _has_rows(connection, published, "active_subscriptions")),
         has_ledgers=all(_exists(connection, "ops", name) for name in LEDGERS),
-        has_options=_has_options(connection, request.staging_schema),
+        has_options=_has_landed(connection, request, "instrument_type in ('CE', 'PE')"),
+        has_contracts=_has_landed(connection, request, "expiry <> ''"),
     )
 
 
@@ -118,10 +119,12 @@ def _has_rows(connection: psycopg.Connection, schema: str, name: str) -> bool:
     return bool(found and found[0])
 
 
-def _has_options(connection: psycopg.Connection, schema: str) -> bool:
-    query = sql.SQL(
-        "select exists (select 1 from {} where instrument_type in ('CE', 'PE'))"
-    ).format(sql.Identifier(schema, "kite_instruments"))
+def _has_landed(
+    connection: psycopg.Connection, request: AuditRequest, which: LiteralString
+) -> bool:
+    query = sql.SQL("select exists (select 1 from {} where {})").format(
+        sql.Identifier(request.staging_schema, "kite_instruments"), sql.SQL(which)
+    )
     found = connection.execute(query).fetchone()
     return bool(found and found[0])
 

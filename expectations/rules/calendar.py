@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from expectations.rules.rule import Rule, after_focus_contracts, on_exchange
+from expectations.rules.rule import Rule, after_focus_contracts, on_contracts, on_exchange
 
 RULES: Final[tuple[Rule, ...]] = (
     Rule(
@@ -12,6 +12,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Most contracts have not expired before the as-of day",
         severity="error",
         suite="calendar",
+        applies=on_contracts,
         facts="""
             select
                 coalesce(sum(rows), 0)::bigint as evaluated,
@@ -43,6 +44,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="No contract expired before the as-of day",
         severity="warning",
         suite="calendar",
+        applies=on_contracts,
         facts="""
             select
                 coalesce(sum(rows), 0)::bigint as evaluated,

@@ -51,6 +51,7 @@ class Situation:
         is_anything_subscribed: whether anything is subscribed, now or in the last publication.
         has_ledgers: whether the database holds the ledgers of loads and publications.
         has_options: whether options landed.
+        has_contracts: whether anything landed that has an expiry.
     """
 
     has_publication: bool
@@ -62,6 +63,7 @@ class Situation:
     is_anything_subscribed: bool = False
     has_ledgers: bool = False
     has_options: bool = False
+    has_contracts: bool = False
 
 
 Applies = Callable[[Situation], str | None]
@@ -130,6 +132,14 @@ def on_options(situation: Situation) -> str | None:
     if situation.has_options or any(segment.endswith("-OPT") for segment in required):
         return None
     return "the dump holds no options and the settings do not require them"
+
+
+def on_contracts(situation: Situation) -> str | None:
+    """The rule is about expiries, which landed or which the settings require."""
+    required = situation.thresholds.asked_segments
+    if situation.has_contracts or any("-" in segment for segment in required):
+        return None
+    return "the dump holds nothing that expires and the settings do not require it"
 
 
 def unless_all(situation: Situation) -> str | None:

@@ -230,13 +230,18 @@ def test_strikes_are_not_exact_where_none_could_be_compared(
     assert found.is_red
 
 
-def test_dump_of_shares_alone_has_no_strikes_to_compare(audit: Audit, postgres_dsn: str) -> None:
+def test_dump_of_shares_alone_is_green_when_only_shares_are_required(
+    audit: Audit, postgres_dsn: str
+) -> None:
     with psycopg.connect(postgres_dsn) as connection:
         builder.land(connection, [row for row in builder.healthy_rows() if row[-1] == "NSE"])
         builder.build(connection, "reliance")
     limits = Thresholds(required_exchanges=("NSE",))
+    assert limits.asked_segments == ("NSE", "INDICES")
     found = audit(postgres_dsn, filter="reliance", thresholds=limits)
-    assert found["strikes-exact"].status == "not_applicable"
+    for rule in ("strikes-exact", "dump-not-stale", "expired-contracts-none"):
+        assert found[rule].status == "not_applicable"
+    assert decide(found.values()).reasons == ()
 
 
 def test_filter_all_has_no_filter_to_be_empty(
