@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import astuple
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from psycopg import sql
@@ -56,6 +56,7 @@ def capture_overrides(
     recorded_at: datetime | None = None,
     candidate_schema: str = "candidate",
     next_filter: str | None = None,
+    as_of: date | None = None,
     lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS,
 ) -> int:
     """Record the hand changes of `is_active` since the last publication as overrides.
@@ -70,6 +71,8 @@ def capture_overrides(
         candidate_schema: Where canonical ids are looked up before the first publication.
         next_filter: The filter that is built next, when it is known: under `all` a change that is
             taken back has to be told, and a publication that finds it untold asks to build again.
+        as_of: The trading day that is built next, to tell expired contracts, which are not
+            adopted; by default the day of `recorded_at`.
         lock_timeout_ms: How long another publication is waited for, milliseconds.
 
     Returns:
@@ -84,6 +87,7 @@ def capture_overrides(
             candidate_schema=candidate_schema,
             recorded_at=recorded_at,
             next_filter=next_filter,
+            as_of=as_of,
         )
 
 
@@ -108,6 +112,7 @@ def capture(
     candidate_schema: str,
     recorded_at: datetime | None,
     next_filter: str | None = None,
+    as_of: date | None = None,
 ) -> int:
     """The same inside a transaction that holds `public.instruments` against writers."""
     instruments = read_instruments(cursor)
@@ -119,7 +124,7 @@ def capture(
     held = read_overrides(cursor, SUBSCRIPTION_OVERRIDES)
     last = cursor.execute(_LAST).fetchone()
     if last is None:
-        wanted = adopted(cursor, instruments, candidate_schema, at)
+        wanted = adopted(cursor, instruments, candidate_schema, at, as_of or at.date())
         ours = {name for name, override in held.items() if override.origin == "adopted"}
     else:
         published = read_overrides(cursor, PUBLISHED_OVERRIDES)

@@ -71,6 +71,7 @@ def publish(
                     candidate_schema=request.candidate_schema,
                     recorded_at=request.published_at,
                     next_filter=request.filter,
+                    as_of=request.as_of_date,
                 )
         if not late:
             publication = _publish(cursor, request, candidate, watch, is_plan=plan_only)

@@ -19,6 +19,7 @@ from exporters.postgres.publish import Publication
 from tests.exporters.postgres.candidate_builder import (
     BANKNIFTY_CE,
     DAY_1,
+    GAIL_CE,
     NIFTY_CE,
     ROWS,
     Row,
@@ -360,12 +361,36 @@ def test_adopted_row_that_the_model_spells_otherwise_is_adopted_by_its_token(
 ) -> None:
     warehouse.execute(OLD_ROWS)
     warehouse.execute("update instruments set name = 'Gail' where instrument_token = 1026")
-    capture_overrides(warehouse)
+    capture_overrides(warehouse, recorded_at=DAY_1)
     build(warehouse)
     with pytest.raises(SubscriptionsChangedMeanwhile):
         publish(warehouse, request(warehouse))
     sync(warehouse)
     assert "GAIL" in active(warehouse)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["exchange = 'BFO'", "instrument_type = 'PE'", "expiry = '2026-10-27'", "strike = 400"],
+)
+def test_token_that_stands_for_another_contract_now_is_not_followed_to_it(
+    warehouse: psycopg.Connection, other: str
+) -> None:
+    warehouse.execute(OLD_ROWS)
+    warehouse.execute(f"update instruments set {other} where instrument_token = 1026".encode())
+    sync(warehouse)
+    assert "GAIL" not in active(warehouse)
+    assert GAIL_CE.canonical_id not in overrides(warehouse)
+
+
+def test_expired_contract_is_not_adopted(warehouse: psycopg.Connection) -> None:
+    warehouse.execute(OLD_ROWS)
+    warehouse.execute("update instruments set expiry = '2026-08-14' where instrument_token = 1026")
+    warehouse.execute("update instruments set expiry = '2026-08-17' where instrument_token = 768")
+    capture_overrides(warehouse, as_of=date(2026, 8, 17))
+    adopted = overrides(warehouse)
+    assert "NFO:BANKNIFTY:2026-08-17:55000:CE" in adopted
+    assert not any(canonical_id.startswith("NFO:GAIL") for canonical_id in adopted)
 
 
 def test_table_without_the_switch_has_nothing_to_capture(warehouse: psycopg.Connection) -> None:
