@@ -77,7 +77,12 @@ def run_sync(context: SyncContext) -> SyncResult:
 def _capture_hand_changes(
     context: SyncContext, connection: psycopg.Connection, *, is_first: bool
 ) -> None:
-    changed = capture_overrides(connection, recorded_at=context.warehouse.clock.now())
+    changed = capture_overrides(
+        connection,
+        recorded_at=context.warehouse.clock.now(),
+        next_filter=context.request.filter_text,
+        as_of=context.as_of,
+    )
     if changed and is_first:
         context.stages.display.note(
             f"{changed:,} rows of public.instruments are active already; they stay so, as overrides"
