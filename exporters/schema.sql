@@ -59,7 +59,7 @@ comment on column ops.subscription_overrides.filter is
 'The filter of the publication that the change was made against; null when it was adopted.';
 
 comment on column ops.subscription_overrides.is_change_back is
-'True when it only says what that filter says: it leaves with the next publication of that filter.';
+'True when it only takes an earlier change back: it leaves with the next publication that heeds it.';
 
 -- A change is a change against these: one that is taken back before the next publication
 -- leaves no trace, however often it was captured.
@@ -74,7 +74,7 @@ create table if not exists ops.published_overrides (
 );
 
 comment on table ops.published_overrides is
-'The subscription overrides as they were at the last publication.';
+'The subscription overrides that the last publication heeds; the others wait for the next build.';
 
 -- Read backwards, these rows turn a publication into the one before it. A publication writes a
 -- key of a table once; an index that said so again would take longer than the publication.
