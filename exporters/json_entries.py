@@ -15,8 +15,50 @@ _CHUNK = 2000
 _SHOWN = 120
 
 
-def members(content: bytes | None) -> Document | None:
-    """The members of the object that a file holds; None if it holds none."""
+def differing(held: bytes | None, wanted: bytes) -> Plan | None:
+    """The plan that turns one document into another; None when no JSON object is held.
+
+    Spacing and order do not count. Only what differs is parsed where both are compact and their
+    members are flat objects: two documents of a hundred thousand members, of which a thousand
+    changed, are not read in whole.
+
+    Args:
+        held: what a file holds; None without a file.
+        wanted: the document that it should hold.
+    """
+    pieces = _differing_pieces(held, wanted)
+    documents = tuple(map(_joined, pieces)) if pieces else ()
+    if not documents or None in documents:
+        documents = (_members(held), _members(wanted))
+    before, after = documents
+    return None if before is None else difference(before, after or {})
+
+
+def _differing_pieces(held: bytes | None, wanted: bytes) -> tuple[list[bytes], list[bytes]] | None:
+    """The texts of the members that only one of the documents has; None in any other layout.
+
+    Inside a text of JSON a quote is escaped, so `},"` can stand between two members only.
+    """
+    if not (held and _is_compact(held) and _is_compact(wanted)):
+        return None
+    before, after = (content[2:-3].split(b'},"') for content in (held, wanted))
+    known, needed = set(before), set(after)
+    if len(known) != len(before):  # a member stands there twice
+        return None
+    return [one for one in before if one not in needed], [one for one in after if one not in known]
+
+
+def _is_compact(content: bytes) -> bool:
+    return content.startswith(b'{"') and content.endswith(b"}}\n")
+
+
+def _joined(pieces: list[bytes]) -> Document | None:
+    """The members whose texts these are; None when they are no members after all."""
+    found = _members(b'{"' + b'},"'.join(pieces) + b"}}") if pieces else {}
+    return found if found is not None and len(found) == len(pieces) else None
+
+
+def _members(content: bytes | None) -> Document | None:
     if content is None:
         return None
     try:

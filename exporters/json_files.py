@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta, timezone
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +23,14 @@ from psycopg.rows import tuple_row
 from exporters.atomic_file import read_file, replace_file, unavailable
 from exporters.destination import SAMPLE_LINES, Destination, Plan
 from exporters.errors import DestinationRefused, VerificationError
-from exporters.json_entries import Document, difference, line, members
+from exporters.json_entries import Document, differing, line
 from exporters.published import PUBLISHED_SCHEMA, Published, snapshot
 from exporters.standalone import Connection, options, run
 
 _INDIA = timezone(timedelta(hours=5, minutes=30), "IST")
 _NEW_FILE_MODE = 0o644
-_CHUNK = 2000
-
-_LOOKUP = """
-select
-    instrument_token,
-    exchange_token::text,
-    tradingsymbol,
-    coalesce(name, ''),
-    last_price::double precision,
-    coalesce(expiry::text, ''),
-    coalesce(strike, 0)::double precision,
-    coalesce(tick_size, 0)::double precision,
-    lot_size,
-    instrument_type,
-    segment,
-    exchange,
-    key,
-    source
-from exp_json__token_lookup
-order by instrument_token
-"""
-
-_LOOKUP_FIELDS = (
-    "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike",
-    "tick_size", "lot_size", "instrument_type", "segment", "exchange", "key", "source",
-)  # fmt: skip
+# How many rows of `token_lookup.sql`, half a megabyte each, are held at once.
+_PORTIONS = 4
 
 _FOCUS = """
 select
@@ -129,13 +106,12 @@ class _JsonFile:
         if held == wanted.content:
             return Plan()
         change = _Change(held, wanted.content)
-        entries = members(held)
-        if entries is None:
+        plan = differing(held, wanted.content)
+        if plan is None:
             state = "does not exist yet" if held is None else "holds no JSON object"
             samples = {"added": tuple(line(key, wanted.first[key]) for key in wanted.first)}
             note = f"{self._path} {state}"
             return Plan(wanted.entries, samples=samples, payload=change, note=note, upkeep=1)
-        plan = difference(entries, orjson.loads(wanted.content))
         return plan if plan.is_empty else replace(plan, payload=change)
 
     @property
@@ -170,10 +146,10 @@ class _JsonFile:
         held = read_file(self._path)
         if held == wanted.content:
             return
-        entries = members(held)
-        plan = difference(entries or {}, orjson.loads(wanted.content))
-        if entries is not None and plan.is_empty:
+        plan = differing(held, wanted.content)
+        if plan is not None and plan.is_empty:
             return
+        plan = plan or differing(b"{}", wanted.content) or Plan()
         raise VerificationError(
             f"{self._path} lacks {plan.added} entries, holds {plan.changed} with other values and "
             f"{plan.removed} too many: {dict(plan.samples)}",
@@ -206,14 +182,13 @@ class TokenLookupFile(_JsonFile):
         entries = 0
         # A cursor of the server's: the rows come in portions and never all at once.
         with self._connection.cursor("token_lookup", row_factory=tuple_row) as cursor:
-            cursor.execute(_LOOKUP, binary=True)
-            while rows := cursor.fetchmany(_CHUNK):
-                chunk = {str(row[0]): dict(zip(_LOOKUP_FIELDS, row, strict=True)) for row in rows}
-                first = first or dict(itertools.islice(chunk.items(), SAMPLE_LINES))
-                entries += len(chunk)
-                # Joined as text, so that the whole document never exists as objects.
-                content += orjson.dumps(chunk)[1:-1]
-                content += b","
+            cursor.execute(resources.files("exporters").joinpath("token_lookup.sql").read_bytes())
+            while portions := cursor.fetchmany(_PORTIONS):
+                for members_text, count in portions:
+                    first = first or _first_members(members_text)
+                    entries += count
+                    content += members_text.encode()
+                    content += b","
         if not entries:
             raise _nothing("marts.exp_json__token_lookup")
         content[-1:] = b"}\n"
@@ -252,6 +227,11 @@ class FocusInstrumentsFile(_JsonFile):
         }
         content = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         return _Wanted(content, len(document), document)
+
+
+def _first_members(text: str) -> Document:
+    found: Document = orjson.loads(f"{{{text}}}")
+    return dict(itertools.islice(found.items(), SAMPLE_LINES))
 
 
 def _nothing(relation: str) -> DestinationRefused:
