@@ -56,6 +56,15 @@ create table if not exists ops.build_parameters (
     focus_strikes_each_side integer not null default 10
 );
 
+-- One row a feed of this build: which landing, and of which day. A feed whose dump could not
+-- be had today is built from an older landing and is stale.
+create table if not exists ops.build_feeds (
+    feed text primary key,
+    load_id bigint,
+    as_of_date date not null,
+    is_stale boolean not null default false
+);
+
 create table if not exists ops.acceptances (
     run_id text not null references ops.sync_runs,
     rule text not null,

@@ -34,6 +34,10 @@ create table if not exists ops.build_parameters (
     focus_futures integer not null default 2, focus_expiries integer not null default 2,
     focus_strikes_each_side integer not null default 10
 );
+create table if not exists ops.build_feeds (
+    feed text primary key, load_id bigint, as_of_date date not null,
+    is_stale boolean not null default false
+);
 create table if not exists ops.subscription_overrides (
     canonical_id text primary key, instrument_token integer not null,
     is_active boolean not null, origin text not null, recorded_at timestamptz not null
@@ -148,6 +152,11 @@ def set_parameters(
     reference_prices: str = "{}",
 ) -> None:
     connection.execute("delete from ops.build_parameters")
+    connection.execute("delete from ops.build_feeds")
+    connection.execute(
+        "insert into ops.build_feeds (feed, load_id, as_of_date) values ('kite', %s, %s)",
+        [load_id, as_of],
+    )
     connection.execute(
         "insert into ops.build_parameters"
         " (load_id, feed, as_of_date, filter, filter_names, reference_prices)"

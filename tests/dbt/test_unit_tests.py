@@ -12,6 +12,7 @@ from tests.dbt.kite_rows import land, small_dump
 
 # They pass columns on as they are, with nothing to decide.
 PLAIN = {
+    "stg_warehouse__build_feeds",
     "stg_warehouse__subscription_overrides",
     "stg_published__broker_instruments",
     "stg_published__active_subscriptions",
