@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     database = os.environ.get("DATABASE_URL")
     parser.add_argument("--feed", default="kite", help=f"one of: {', '.join(sorted(FEEDS))}")
     parser.add_argument(
-        "--source", help="the feed's name (default), 'sample', a path, or an https:// URL"
+        "--source",
+        help="the feed's name (default), a path, an https:// URL, or, of kite, 'sample'",
     )
     parser.add_argument("--url", help="where the feed is downloaded from, instead of the broker")
     parser.add_argument(

@@ -1,4 +1,7 @@
-"""The landing folder: `<landing>/<feed>/<as-of>/<sha256>.csv.gz`, written whole or not at all."""
+"""The landing folder: `<landing>/<feed>/<as-of>/<sha256>.csv.gz` or `.json.gz`.
+
+Each file is written whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,15 @@ from loader.errors import DumpRefused, LandingFailed
 from loader.gunzip import gunzip
 
 READ_SIZE = 1 << 18
+ENDINGS = (".csv.gz", ".json.gz")
 _PREFIX, _SUFFIX = ".incoming-", ".part"
 
 
-def archive_path(landing: Path, feed: str, as_of: date, sha256: str) -> Path:
+def archive_path(
+    landing: Path, feed: str, as_of: date, sha256: str, ending: str = ENDINGS[0]
+) -> Path:
     """Where the dump with this hash (of its uncompressed bytes) is kept."""
-    return landing / feed / as_of.isoformat() / f"{sha256}.csv.gz"
+    return landing / feed / as_of.isoformat() / f"{sha256}{ending}"
 
 
 def read_file(path: Path) -> Iterator[bytes]:
@@ -138,8 +144,8 @@ def prune(landing: Path, feed: str, days: int, keep: Collection[Path] = ()) -> l
     folders = sorted((path for path in (landing / feed).glob("*") if _is_day(path)), reverse=True)
     deleted = []
     for folder in folders[days:]:
-        for path in sorted(folder.glob("*.csv.gz")):
-            if path.resolve() not in kept:
+        for path in sorted(folder.iterdir()):
+            if path.name.endswith(ENDINGS) and path.resolve() not in kept:
                 path.unlink(missing_ok=True)
                 deleted.append(path)
         with suppress(OSError):  # something else is kept there

@@ -1,7 +1,7 @@
 """Downloading a dump over HTTP: bounded in time and size, retried where that can help.
 
 What goes wrong is told apart: an outage (unreachable, too slow, 4xx, 5xx, an HTML page) is
-`BrokerUnavailable`; an answer that is no dump (JSON, too big) is `DumpRefused`.
+`BrokerUnavailable`; an answer that is no dump (a JSON error, too big) is `DumpRefused`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import tenacity
 import urllib3
 
 from loader import request
-from loader.check import shown
 from loader.errors import UNCHANGED, BrokerUnavailable, DumpRefused
 from loader.feeds.feed import Feed
 from loader.gunzip import gunzip, sniff
 from loader.options import FetchOptions
 from loader.request import Outage
 from loader.source import Remote
+from loader.wording import shown
 
 _PIECE = 1 << 16
 _MAX_WAIT = 60.0
@@ -103,17 +103,25 @@ class Download:
 
     def _unavailable(self, outage: Outage, tries: int) -> BrokerUnavailable:
         times = f" ({tries} attempts)" if tries > 1 else ""
+        offline = (
+            f"; to work without the broker on generated data: {self._options.offline_command}"
+            if self._feed.has_sample
+            else "."
+        )
         return BrokerUnavailable(
             f"{self._feed.title} gave no dump: {self._remote.shown} {outage.seen}{times}",
-            expected="a CSV dump",
-            next_step=f"{UNCHANGED} Try again later; to work without the broker on generated data:"
-            f" {self._options.offline_command}",
+            expected=f"a {self._feed.formats} dump",
+            next_step=f"{UNCHANGED} Try again later{offline}",
         )
 
     def _attempt(self, consume: Callable[[Answer], T], conditions: Mapping[str, str]) -> T:
         with requests.Session() as session:
             response = request.send(
-                session, self._remote, self._options, conditions, ends_at=self._ends_at
+                session,
+                self._remote,
+                self._options,
+                {"Accept": _accepted(self._feed), **conditions},
+                ends_at=self._ends_at,
             )
             try:
                 return consume(self._answer(response, is_conditional=bool(conditions)))
@@ -133,11 +141,11 @@ class Download:
                 retry_after=request.retry_after(response),
             )
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if "json" in kind:
+        if "json" in kind and not self._feed.json:
             raise self._json_error(response)
         if kind and not any(part in kind for part in self._feed.content_types):
             page = "an HTML page" if "html" in kind else f"content of type {shown(kind)}"
-            raise Outage(f"answered 200 with {page} instead of CSV")
+            raise Outage(f"answered 200 with {page} instead of {self._feed.formats}")
         return Answer(etag, modified, self._chunks(response))
 
     def _chunks(self, response: requests.Response) -> Iterator[bytes]:
@@ -159,10 +167,10 @@ class Download:
             yield chunk
 
     def _check_start(self, start: bytes) -> None:
-        """Catch the pages and errors that come as 200 and call themselves CSV."""
+        """Catch the pages and errors that come as 200 and call themselves a dump."""
         if start.startswith(b"<"):
-            raise Outage("answered 200 with an HTML page instead of CSV")
-        if start.startswith((b"{", b"[")):
+            raise Outage(f"answered 200 with an HTML page instead of {self._feed.formats}")
+        if start.startswith(b"{") or (start.startswith(b"[") and not self._feed.json):
             raise self._refused_json(start)
 
     def _body(self, response: requests.Response) -> Iterator[bytes]:
@@ -172,7 +180,7 @@ class Download:
         """
         total = request.content_length(response)
         if total is not None and total > self._options.max_bytes:
-            raise too_big(self._options.max_bytes)
+            raise too_big(self._options.max_bytes, self._feed)
         received = 0
         while True:
             if time.monotonic() > self._ends_at:
@@ -195,7 +203,7 @@ class Download:
         return DumpRefused(
             "the answer is a JSON error instead of a dump:"
             f" {_json_message(body) or shown(body.decode(errors='replace'))}",
-            expected="CSV",
+            expected=self._feed.formats,
         )
 
     def _said(self, response: requests.Response) -> str:
@@ -215,12 +223,17 @@ class Download:
             return body  # what an error page says is a help, no more
 
 
-def too_big(max_bytes: int) -> DumpRefused:
+def too_big(max_bytes: int, feed: Feed) -> DumpRefused:
     """The error for a dump over the cap."""
     return DumpRefused(
         f"the dump is bigger than {max_bytes:,} bytes",
-        expected="a dump under that size (a real one has about 10,000,000)",
+        expected=f"a dump under that size (a real one has about {feed.usual_bytes:,})",
     )
+
+
+def _accepted(feed: Feed) -> str:
+    kinds = [("application/json", feed.json), ("text/csv", feed.csv)]
+    return ", ".join([*(kind for kind, form in kinds if form), "*/*;q=0.5"])
 
 
 def _json_message(body: bytes) -> str | None:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from loader import archive, check
+from loader import archive
 from loader.download import Answer, Download, Progress, too_big
 from loader.errors import DumpRefused, SourceNotFound
 from loader.feeds.feed import Feed
+from loader.formats import Outline
 from loader.gunzip import gunzip, sniff
 from loader.options import FetchOptions
 from loader.sample import sample_chunks
 from loader.source import LocalFile, Remote, Sample, parse_source
 
 __all__ = ["Dump", "FetchOptions", "Validator", "fetch"]
-
-_LAST_LINE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +81,11 @@ def fetch(
     known: Validator | None = None,
     on_progress: Progress | None = None,
 ) -> Dump:
-    """Fetch a dump and keep it as `<landing>/<feed>/<as-of>/<sha256>.csv.gz`.
+    """Fetch a dump and keep it as `<landing>/<feed>/<as-of>/<sha256>.csv.gz` (or `.json.gz`).
 
     Args:
-        source: the feed's name, `sample`, a path, or an `https`, `file` or loopback `http` URL.
+        source: the feed's name, `sample` (of Kite), a path, or an `https`, `file` or loopback
+            `http` URL.
         feed: whose dump it is; `feed.with_url` for another address of the broker.
         as_of: the trading day that the dump describes.
         landing: the landing folder, made when missing.
@@ -107,7 +106,7 @@ def fetch(
         if isinstance(place, Sample):
             return store.keep(sample_chunks(rows=options.sample_rows, as_of=as_of))
         if isinstance(place, LocalFile):
-            return store.keep(_file_chunks(place, options, on_progress))
+            return store.keep(_file_chunks(place, store, on_progress))
         return _download(place, store, Download(place, feed, options, on_progress), known)
     except DumpRefused as refusal:
         raise refusal.about(place.shown) from None
@@ -136,12 +135,10 @@ def _consume(store: _Store, known: Validator | None, answer: Answer) -> Dump | N
     return store.unchanged(known, size)
 
 
-def _file_chunks(
-    place: LocalFile, options: FetchOptions, on_progress: Progress | None
-) -> Iterator[bytes]:
+def _file_chunks(place: LocalFile, store: _Store, on_progress: Progress | None) -> Iterator[bytes]:
     total, done = place.path.stat().st_size, 0
-    if total > options.max_bytes:
-        raise too_big(options.max_bytes)
+    if total > store.options.max_bytes:
+        raise too_big(store.options.max_bytes, store.feed)
     pieces = archive.read_file(place.path)
     while True:
         try:
@@ -182,7 +179,7 @@ class _Store:
     ) -> Dump:
         """Write the dump to a temporary file while it is checked, then move it to its place."""
         is_zipped, chunks = sniff(self._capped(chunks))
-        outline = _Outline(self.feed)
+        outline = Outline(self.feed)
         with archive.incoming(self.folder) as file:
             if is_zipped:  # the broker's own bytes are kept as they are
                 plain = self._capped(gunzip(_written(chunks, file.write)))
@@ -193,25 +190,28 @@ class _Store:
                     file.write(packed)
             outline.close()
             sha256 = outline.sha256
-            path = archive.archive_path(self.landing, self.feed.name, self.as_of, sha256)
+            path = self._path(sha256, f".{outline.format}.gz")
             archive.keep(file, path)
         return Dump(self.feed.name, path, self.shown, sha256, outline.size, etag, last_modified)
 
     def unchanged(self, known: Validator, size: int) -> Dump:
         """The dump known already, in this day's folder too."""
         sha256 = known.sha256
-        path = archive.archive_path(self.landing, self.feed.name, self.as_of, sha256)
+        path = self._path(sha256, "".join(known.path.suffixes[-2:]))
         archive.keep_copy(known.path, path)
         return Dump(
             self.feed.name, path, self.shown, sha256, size, known.etag, known.last_modified, True
         )
+
+    def _path(self, sha256: str, ending: str) -> Path:
+        return archive.archive_path(self.landing, self.feed.name, self.as_of, sha256, ending)
 
     def _capped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         size = 0
         for chunk in chunks:
             size += len(chunk)
             if size > self.options.max_bytes:
-                raise too_big(self.options.max_bytes)
+                raise too_big(self.options.max_bytes, self.feed)
             yield chunk
 
 
@@ -219,57 +219,3 @@ def _written(chunks: Iterator[bytes], write: Callable[[bytes], object]) -> Itera
     for chunk in chunks:
         write(chunk)
         yield chunk
-
-
-class _Outline:
-    """What can be told of a dump while its bytes pass: hash, size, first line, last line."""
-
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
-        self._digest = hashlib.sha256()
-        self._start: bytes | None = b""  # None once the header is known to be good
-        self._columns = 0
-        self._lines = 0
-        self._end = b""
-        self.size = 0
-
-    @property
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
-
-    def watch(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        for chunk in chunks:
-            self.take(chunk)
-            yield chunk
-
-    def take(self, chunk: bytes) -> None:
-        self._digest.update(chunk)
-        self.size += len(chunk)
-        self._lines += chunk.count(b"\n")
-        self._end = (self._end + chunk)[-_LAST_LINE:]
-        if self._start is not None:
-            self._start += chunk
-            # Refuse a wrong file at its first line, not after half a gigabyte of it.
-            if b"\n" in self._start or len(self._start) > check.MAX_HEADER_BYTES:
-                self._read_header()
-
-    def close(self) -> None:
-        """Check what the end of the dump tells.
-
-        Raises:
-            DumpRefused: no bytes, no rows, or a row cut in two.
-        """
-        if not self.size:
-            raise check.empty_dump()
-        if self._start is not None:
-            self._read_header()
-        last = self._end.rpartition(b"\n")[2]
-        if not self._lines or (self._lines == 1 and not last):
-            raise check.no_rows()
-        if len(last) < _LAST_LINE:
-            check.check_last_line(last, self._columns, self._lines + 1)
-
-    def _read_header(self) -> None:
-        line = (self._start or b"").partition(b"\n")[0][: check.MAX_HEADER_BYTES]
-        self._start = None
-        self._columns = len(check.read_header(line, self._feed).columns)

@@ -15,12 +15,11 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from loader import check
 from loader.archive import read_archived
-from loader.copy import read_dump
 from loader.errors import DumpRefused, LandingFailed, LoaderError
-from loader.feeds.feed import Feed
+from loader.feeds.feed import LINEAGE, Feed
 from loader.fetch import Dump
+from loader.formats import Reading, read_dump
 
 Connection = psycopg.Connection[Any]
 Progress = Callable[[int, int | None], None]
@@ -35,7 +34,7 @@ class Load:
     Attributes:
         load_id: its number in `ops.loads`, and in `_load_id` of every row.
         rows: how many rows landed.
-        extra_columns: columns that the feed does not know; they landed as text.
+        extra_columns: columns that the feed does not know; they landed as text (CSV only).
         warnings: a sentence for each thing that a person should know of.
     """
 
@@ -75,7 +74,7 @@ def land(
         on_progress: called with the bytes landed and their total.
 
     Raises:
-        DumpRefused: the dump breaks a rule of `loader.check`; the ledger says `refused`.
+        DumpRefused: the dump breaks a rule of `loader.formats`; the ledger says `refused`.
         LandingFailed: PostgreSQL failed or the archived file is gone; the ledger says `failed`,
             unless PostgreSQL could not even take that.
     """
@@ -136,8 +135,7 @@ def _as_loader_error(error: BaseException, dump: Dump, feed: Feed) -> LoaderErro
 def _ragged_row(dump: Dump, feed: Feed) -> LoaderError | None:
     """Find the line that COPY stumbled over: ragged rows whose commas even out get that far."""
     try:
-        _, blocks = read_dump(read_archived(dump.path), feed, 0, is_exact=True)
-        for _ in blocks:
+        for _ in read_dump(read_archived(dump.path), feed, 0, is_exact=True).blocks():
             pass
     except LoaderError as refusal:
         return refusal
@@ -187,16 +185,20 @@ def _replace_table(
     connection: Connection, dump: Dump, feed: Feed, load_id: int, on_progress: Progress | None
 ) -> Load:
     digest = _Digest()
-    header, blocks = read_dump(digest.watch(read_archived(dump.path)), feed, load_id)
+    reading = read_dump(digest.watch(read_archived(dump.path)), feed, load_id)
     table = sql.Identifier("staging", feed.table)
-    _create_table(connection, feed, table, header)
+    _create_table(connection, feed, table, reading)
     rows, done = 0, 0
     # Frozen rows are written once, and need no second writing when they are first read.
     statement = sql.SQL(
-        "copy {} ({}) from stdin with (format text, delimiter ',', freeze true, encoding 'UTF8')"
-    ).format(table, sql.SQL(", ").join(map(sql.Identifier, (*check.LINEAGE, *header.columns))))
+        "copy {} ({}) from stdin with (format text, delimiter {}, freeze true, encoding 'UTF8')"
+    ).format(
+        table,
+        sql.SQL(", ").join(map(sql.Identifier, (*LINEAGE, *reading.columns))),
+        sql.Literal(reading.delimiter),
+    )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in blocks:
+        for block in reading.blocks():
             copy.write(block.payload)
             rows += block.rows
             done += block.size
@@ -207,19 +209,22 @@ def _replace_table(
     # The planner needs the number of rows; a full sample of 14 columns costs as much as the COPY.
     connection.execute("set local default_statistics_target = 2")
     connection.execute(sql.SQL("analyze {}").format(table))
-    return Load(load_id, rows, header.extra, header.warnings)
+    return Load(load_id, rows, reading.extra_columns, reading.warnings)
 
 
 def _create_table(
-    connection: Connection, feed: Feed, table: sql.Identifier, header: check.Header
+    connection: Connection, feed: Feed, table: sql.Identifier, reading: Reading
 ) -> None:
     connection.execute(sql.SQL("set local lock_timeout = {}").format(LOCK_TIMEOUT))
     # Two landings of one feed wait for each other instead of both creating the table.
     connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"staging.{feed.table}",))
     connection.execute(sql.SQL("drop table if exists {}").format(table))
     columns = sql.SQL(", ").join(
-        sql.SQL("{} text not null").format(sql.Identifier(column))
-        for column in (*feed.columns, *header.extra)
+        # What this form of the dump lacks is '' in every row.
+        sql.SQL("{} text not null{}").format(
+            sql.Identifier(column), sql.SQL("" if column in reading.columns else " default ''")
+        )
+        for column in (*feed.columns, *reading.extra_columns)
     )
     connection.execute(
         sql.SQL(

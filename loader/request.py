@@ -54,7 +54,7 @@ def send(
         session: the connection's owner.
         remote: where to.
         options: timeouts and headers.
-        conditions: headers that make it a conditional request.
+        conditions: headers of this request: what is accepted, and under which conditions.
         ends_at: when patience ends, on `time.monotonic`'s clock.
 
     Raises:
@@ -88,7 +88,6 @@ def _credentials(
     is_home = _origin(url) == _origin(remote.url)
     headers = {
         "User-Agent": options.user_agent,
-        "Accept": "text/csv, */*;q=0.5",
         "Accept-Encoding": "gzip",
         **(options.headers if is_home else {}),
     }

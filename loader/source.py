@@ -50,32 +50,39 @@ class Sample:
 
 Source = Remote | LocalFile | Sample
 
-KINDS = (
-    "the feed's name, 'sample', the path of a .csv or .csv.gz file, or an https:// or file:// URL"
-)
+
+def kinds(feed: Feed) -> str:
+    """The sources that this feed takes, in words."""
+    sample = "'sample', " if feed.has_sample else ""
+    form = feed.formats.lower().split(" or ")
+    files = " or ".join(f".{ending} or .{ending}.gz" for ending in form)
+    return f"the feed's name, {sample}the path of a {files} file, or an https:// or file:// URL"
 
 
 def parse_source(text: str, feed: Feed) -> Source:
     """Read what was typed.
 
     Args:
-        text: the feed's name, `sample`, a path, or a URL (`https`, `file`, or `http` on loopback).
+        text: the feed's name, `sample` (of Kite), a path, or a URL (`https`, `file`, or `http` on
+            loopback).
         feed: the feed, whose name stands for its own URL.
 
     Raises:
         SourceNotFound: no such file, or a kind of source that is not read.
     """
     text = text.strip()
+    if text == SAMPLE and not feed.has_sample:
+        raise SourceNotFound(f"there is no sample of a {feed.title} dump", expected=kinds(feed))
     if text == SAMPLE:
         return Sample()
     if text == feed.name:
-        return _remote(feed.url, feed.url_setting)
+        return _remote(feed.url, feed.url_setting, feed)
     scheme = text.partition("://")[0].lower() if "://" in text else ""
     if scheme == "file":
-        return _local(_path_of(text))
+        return _local(_path_of(text), feed)
     if scheme:
-        return _remote(text, "SOURCE")
-    return _local(Path(text).expanduser())
+        return _remote(text, "SOURCE", feed)
+    return _local(Path(text).expanduser(), feed)
 
 
 def redact(url: str) -> str:
@@ -104,13 +111,13 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def _remote(url: str, setting: str) -> Remote:
+def _remote(url: str, setting: str, feed: Feed) -> Remote:
     shown = redact(url)
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise SourceNotFound(f"{setting} is not a URL", expected=KINDS) from None
+        raise SourceNotFound(f"{setting} is not a URL", expected=kinds(feed)) from None
     scheme = parts.scheme.lower()
     if scheme == "http" and not is_loopback(parts.hostname):
         raise SourceNotFound(
@@ -118,7 +125,7 @@ def _remote(url: str, setting: str) -> Remote:
             expected="an https:// URL (plain http:// only on this machine)",
         )
     if scheme not in {"http", "https"} or not parts.hostname:
-        raise SourceNotFound(f"{shown} cannot be read", expected=KINDS)
+        raise SourceNotFound(f"{shown} cannot be read", expected=kinds(feed))
     login = None
     if parts.username is not None:
         login = (unquote(parts.username), unquote(parts.password or ""))
@@ -140,9 +147,9 @@ def _path_of(url: str) -> Path:
     return Path(unquote(parts.path))
 
 
-def _local(path: Path) -> LocalFile:
+def _local(path: Path, feed: Feed) -> LocalFile:
     if not path.exists():
-        raise SourceNotFound(f"there is no file {path}", expected=KINDS)
+        raise SourceNotFound(f"there is no file {path}", expected=kinds(feed))
     if not path.is_file():
-        raise SourceNotFound(f"{path} is not a regular file", expected=KINDS)
+        raise SourceNotFound(f"{path} is not a regular file", expected=kinds(feed))
     return LocalFile(path, str(path))

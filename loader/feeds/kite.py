@@ -5,28 +5,32 @@ Format: https://kite.trade/docs/connect/v3/market-quotes/#csv-response-columns
 
 from __future__ import annotations
 
-from loader.feeds.feed import Feed
+from loader.feeds.feed import Csv, Feed
 
-KITE = Feed(
+_COLUMNS = (
+    "instrument_token",
+    "exchange_token",
+    "tradingsymbol",
+    "name",
+    "last_price",
+    "expiry",
+    "strike",
+    "tick_size",
+    "lot_size",
+    "instrument_type",
+    "segment",
+    "exchange",
+)
+
+FEED = Feed(
     name="kite",
     title="Kite",
     url="https://api.kite.trade/instruments",
     url_setting="KITE_INSTRUMENTS_URL",
     table="kite_instruments",
-    columns=(
-        "instrument_token",
-        "exchange_token",
-        "tradingsymbol",
-        "name",
-        "last_price",
-        "expiry",
-        "strike",
-        "tick_size",
-        "lot_size",
-        "instrument_type",
-        "segment",
-        "exchange",
-    ),
+    columns=_COLUMNS,
     # Kite says text/csv; a plain file server says one of the others for the same bytes.
     content_types=("csv", "gzip", "octet-stream", "text/plain", "ms-excel"),
+    csv=Csv(required=_COLUMNS),
+    has_sample=True,
 )

@@ -52,8 +52,8 @@ def database(connection: psycopg.Connection) -> psycopg.Connection:
 def put(database: psycopg.Connection) -> Callable[..., Load]:
     """`land` with what every test would say the same."""
 
-    def put(dump: Dump, **more: object) -> Load:
+    def put(dump: Dump, *, feed: Feed = KITE, **more: object) -> Load:
         given = {"as_of": AS_OF, "started_at": NOW, "now": lambda: NOW, **more}
-        return land(database, dump, KITE, **given)  # type: ignore[arg-type]
+        return land(database, dump, feed, **given)  # type: ignore[arg-type]
 
     return put

@@ -61,7 +61,7 @@ def test_a_warning_is_told(run: Run, tmp_path: Path) -> None:
     ("arguments", "code", "words"),
     [
         (("--source", "/no/such.csv"), 2, "error: there is no file /no/such.csv; expected"),
-        (("--feed", "dhan"), 2, "error: there is no feed named 'dhan'"),
+        (("--feed", "nobody"), 2, "error: there is no feed named 'nobody'"),
     ],
 )
 def test_failures_are_one_line_and_a_code(

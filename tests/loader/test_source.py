@@ -99,8 +99,11 @@ def test_a_folder_or_pipe_is_no_dump(tmp_path: Path) -> None:
 
 def test_an_unknown_feed_is_a_usage_error() -> None:
     assert feed_named("kite") is KITE
-    with pytest.raises(SourceNotFound, match="no feed named 'dhan'; expected one of: kite"):
-        feed_named("dhan")
+    with pytest.raises(
+        SourceNotFound,
+        match="no feed named 'nobody'; expected one of: angel_one, dhan, kite, upstox",
+    ):
+        feed_named("nobody")
 
 
 def test_a_home_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-r"""From the bytes of a dump to what PostgreSQL's `COPY ... (format text, delimiter ',')` takes.
+r"""From the bytes of a CSV dump to what PostgreSQL's `COPY ... (format text, delimiter ',')` takes.
 
 Three ways, one result. Lines without anything special in them are already what COPY takes and are
 only numbered; fields that are merely quoted lose their quotes first; whatever is left (a comma or a
@@ -15,35 +15,18 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
-from loader import check
 from loader.errors import DumpRefused
 from loader.feeds.feed import Feed
+from loader.formats import csv_check as check
+from loader.formats.reading import MAX_ROW_BYTES, Block
 
 _ESCAPES = str.maketrans({"\\": "\\\\", ",": "\\,", "\n": "\\n", "\r": "\\r"})
 _SMALL = 1 << 12
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Some rows, ready for COPY.
-
-    Attributes:
-        payload: whole lines of COPY's text format, fields parted by commas.
-        rows: how many.
-        size: the uncompressed bytes of the dump that were read for them.
-    """
-
-    payload: bytes
-    rows: int
-    size: int
-
-
-def read_dump(
-    chunks: Iterable[bytes], feed: Feed, load_id: int, *, is_exact: bool = False
-) -> tuple[check.Header, Iterator[Block]]:
-    """Read the header of a dump, and promise its rows.
+class CsvReading:
+    """A CSV dump that is being read.
 
     Two ragged rows whose commas even out may pass as they are, for COPY to refuse: reading again
     with `is_exact` then says which line it was.
@@ -54,21 +37,33 @@ def read_dump(
         load_id: what goes before each row, with the number of the line where the row starts.
         is_exact: take no short cut.
 
-    Returns:
-        The header, and the blocks of rows in file order: `_load_id`, `_line_number`, then the
-        fields in the file's order of columns.
-
     Raises:
-        DumpRefused: now for the header, or while the blocks are read.
+        DumpRefused: the first line is not the header of this feed.
     """
-    pieces = _whole_lines(chunks)
-    first = next(pieces, b"")
-    line, newline, rest = first.partition(b"\n")
-    if not first:
-        raise check.empty_dump()
-    header = check.read_header(line, feed)
-    reader = _RowReader(len(header.columns), load_id, pieces, is_exact=is_exact)
-    return header, reader.read(rest, len(line) + len(newline))
+
+    delimiter = ","
+
+    def __init__(
+        self, chunks: Iterable[bytes], feed: Feed, load_id: int, *, is_exact: bool = False
+    ) -> None:
+        pieces = _whole_lines(chunks)
+        first = next(pieces, b"")
+        line, newline, self._rest = first.partition(b"\n")
+        if not first:
+            raise check.empty_dump()
+        header = check.read_header(line, feed)
+        self.columns, self.extra_columns = header.columns, header.extra
+        self.warnings = header.warnings
+        self._header_size = len(line) + len(newline)
+        self._rows = _RowReader(len(header.columns), load_id, pieces, is_exact=is_exact)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the rows in file order, once.
+
+        Raises:
+            DumpRefused: a row is cut short, ragged, blank or not CSV, or there is none.
+        """
+        return self._rows.read(self._rest, self._header_size)
 
 
 def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -78,7 +73,7 @@ def _whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         end = chunk.rfind(b"\n") + 1
         size += len(chunk)
-        if size > check.MAX_LINE_BYTES:
+        if size > MAX_ROW_BYTES:
             raise check.endless_line()
         if not end:
             held.append(chunk)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loader.copy import read_dump
 from loader.errors import DumpRefused
 from loader.feeds import KITE
+from loader.formats.csv_rows import CsvReading
 from tests.loader.broker import HEADER
 
 WIDTH = len(KITE.columns)
@@ -39,7 +39,7 @@ def cut(data: bytes, size: int) -> Iterator[bytes]:
 
 def read(data: bytes, size: int = 64, *, is_exact: bool = False) -> list[list[str]]:
     """The rows as PostgreSQL would read the COPY text: split and unescaped, by hand."""
-    _, blocks = read_dump(cut(data, size), KITE, 7, is_exact=is_exact)
+    blocks = CsvReading(cut(data, size), KITE, 7, is_exact=is_exact).blocks()
     payload, counted, sizes = b"", 0, 0
     for block in blocks:
         payload += block.payload
@@ -196,7 +196,7 @@ def test_a_few_rows_that_need_care_do_not_slow_the_rest() -> None:
     plain = '1,2,S,"NAME",0,,0,0,1,EQ,NSE,NSE\n'
     careful = '1,2,S,"A, B",0,,0,0,1,EQ,NSE,NSE\n'
     data = (HEADER + "\n" + plain * 4_000 + careful + plain * 4_000).encode()
-    _, blocks = read_dump(cut(data, 1 << 18), KITE, 7)
+    blocks = CsvReading(cut(data, 1 << 18), KITE, 7).blocks()
     sizes = [block.rows for block in blocks]
     assert sum(sizes) == 8_001
     assert max(sizes) > 2_000

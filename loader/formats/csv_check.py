@@ -1,6 +1,6 @@
-"""What makes a dump acceptable: its header, its rows and its last line. Pure functions.
+"""What makes a CSV dump acceptable: its header, its rows and its last line. Pure functions.
 
-A dump is UTF-8 CSV as RFC 4180 has it, with some leave: a byte order mark, CRLF line ends, columns
+It is UTF-8 CSV as RFC 4180 has it, with some leave: a byte order mark, CRLF line ends, columns
 in any order, columns that nobody knows yet, no newline at the end. The rest is refused with the
 line where it stands (the header is line 1).
 """
@@ -13,16 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loader.errors import DumpRefused
-from loader.feeds.feed import Feed
+from loader.feeds.feed import LINEAGE, Feed
+from loader.formats.reading import BYTE_ORDER_MARK, MAX_ROW_BYTES
+from loader.wording import count, shown
 
-LINEAGE = ("_load_id", "_line_number")
 MAX_EXTRA_COLUMNS = 100
 MAX_HEADER_BYTES = 1 << 16
-MAX_LINE_BYTES = 1 << 22
 # PostgreSQL cuts longer names off, and keeps these for itself.
 _MAX_NAME_BYTES = 63
 _RESERVED = {*LINEAGE, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"}
-_SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +45,25 @@ def read_header(line: bytes, feed: Feed) -> Header:
     Raises:
         DumpRefused: not a header of this feed: the message says what it looks like instead.
     """
-    text = decode(line.removeprefix(b"\xef\xbb\xbf"), first_line=1).rstrip("\r\n")
+    form = feed.csv
+    if form is None:
+        raise ValueError(f"{feed.title} gives no CSV")
+    text = decode(line.removeprefix(BYTE_ORDER_MARK), first_line=1).rstrip("\r\n")
     refuse_other_formats(text, feed)
+    expected = f"a header with {', '.join(form.required)}"
     try:
         names = [name.strip() for name in next(csv.reader([text], strict=True), [])]
     except csv.Error as error:
-        raise DumpRefused(f"line 1 is not CSV ({error})", expected=_header_of(feed)) from None
-    missing = [column for column in feed.columns if column not in names]
-    if len(missing) == len(feed.columns):
+        raise DumpRefused(f"line 1 is not CSV ({error})", expected=expected) from None
+    if form.is_lowered:
+        names = [name.lower() for name in names]
+    missing = [column for column in form.required if column not in names]
+    if len(missing) == len(form.required):
         raise DumpRefused(
-            f"line 1 is not the header of a {feed.title} dump: {shown(text)}",
-            expected=_header_of(feed),
+            f"line 1 is not the header of a {feed.title} dump: {shown(text)}", expected=expected
         )
     if missing:
-        raise DumpRefused(f"the header lacks {', '.join(missing)}", expected=_header_of(feed))
+        raise DumpRefused(f"the header lacks {', '.join(missing)}", expected=expected)
     repeated = [name for name, count in Counter(filter(None, names)).items() if count > 1]
     if repeated:
         raise DumpRefused(
@@ -94,29 +98,30 @@ def _with_extras(names: Sequence[str], feed: Feed) -> Header:
     return Header(tuple(columns), tuple(extra), tuple(warnings))
 
 
-def _header_of(feed: Feed) -> str:
-    return f"a header with {', '.join(feed.columns)}"
-
-
 def refuse_other_formats(text: str, feed: Feed) -> None:
-    """Refuse what is no CSV at all, each kind in its own words.
+    """Refuse what is no dump at all, each kind in its own words.
+
+    Args:
+        text: the start of the dump, as far as its first line goes.
+        feed: whose dump it should be.
 
     Raises:
-        DumpRefused: the first line is that of JSON, HTML or XML, a zip file, or empty.
+        DumpRefused: this is JSON that is not wanted, HTML or XML, a zip file, or blank.
     """
     start = text.lstrip()
-    expected = f"the {feed.title} dump in CSV"
+    expected = f"the {feed.title} dump in {feed.formats}"
     if not start:
         raise DumpRefused("line 1 is blank", expected=expected)
     if start[0] in "{[":
-        raise DumpRefused(f"this is JSON, not CSV: {shown(start)}", expected=expected)
+        wanted = "an array of instruments" if feed.json else "CSV"
+        raise DumpRefused(f"this is JSON, not {wanted}: {shown(start)}", expected=expected)
     if start[0] == "<":
         raise DumpRefused(
-            f"this is an HTML or XML page, not CSV: {shown(start)}", expected=expected
+            f"this is an HTML or XML page, not {feed.formats}: {shown(start)}", expected=expected
         )
     if start.startswith("PK\x03\x04"):
         raise DumpRefused(
-            "this is a zip file (or a spreadsheet), not CSV",
+            f"this is a zip file (or a spreadsheet), not {feed.formats}",
             expected=f"{expected}, plain or in gzip form",
         )
 
@@ -169,7 +174,7 @@ def no_rows() -> DumpRefused:
 def endless_line() -> DumpRefused:
     """The error for a line that would fill the memory."""
     return DumpRefused(
-        f"a line of the dump is longer than {MAX_LINE_BYTES:,} bytes", expected="one row a line"
+        f"a line of the dump is longer than {MAX_ROW_BYTES:,} bytes", expected="one row a line"
     )
 
 
@@ -207,14 +212,3 @@ def decode(data: bytes, first_line: int) -> str:
 def _utf16(data: bytes) -> str:
     is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     return ' (the file looks like UTF-16, a spreadsheet\'s "Unicode text")' if is_utf16 else ""
-
-
-def count(number: int, noun: str) -> str:
-    """`1 field`, `2 fields`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def shown(text: str) -> str:
-    """A short, printable quotation of what was seen."""
-    line = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return ascii(line) if not line.isprintable() else repr(line)

@@ -1,0 +1,16 @@
+"""Words that errors are made of."""
+
+from __future__ import annotations
+
+_SHOWN = 120
+
+
+def count(number: int, noun: str) -> str:
+    """`1 field`, `2 fields`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def shown(text: str) -> str:
+    """A short, printable quotation of what was seen."""
+    line = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return ascii(line) if not line.isprintable() else repr(line)
