@@ -143,6 +143,18 @@ TWINS = {
          "token", {"strike": "coalesce(strike, 0)"}],
         False,
     ),
+    "mirrors_valid_of_some_rows": (
+        "mirrors_failures",
+        [COPIES.format("(1, '390.75')"), ORIGINALS.format(GOOD_ORIGINALS), "token",
+         {"strike": "coalesce(strike, 0)"}, "token = 1"],
+        True,
+    ),
+    "mirrors_invalid_of_no_rows": (
+        "mirrors_failures",
+        ["(select 1 as token, '0' as strike where false) as copied_rows",
+         ORIGINALS.format(GOOD_ORIGINALS), "token", {"strike": "strike"}, "token = 3"],
+        False,
+    ),
     "mirrors_invalid_empty_on_both_sides": (
         "mirrors_failures",
         ["(select 1 as token, '0' as strike where false) as copied_rows",

@@ -1,9 +1,10 @@
 {#- Where `relation` is not the mirror of `original`: a key that only one side has, or a
     value that differs. Two empty sides are a failure too, or a lost table would pass.
 
+    of: which rows of `original` it mirrors, a condition.
     values: {column of relation: expression over original}, both compared as numeric, so
     that a text such as `390.75` and a number that lost its decimals do not agree. -#}
-{% macro mirrors_failures(relation, original, key, values) -%}
+{% macro mirrors_failures(relation, original, key, values, of='true') -%}
     with held as (
         select
             {{ key }} as key_held
@@ -20,6 +21,7 @@
             {{ expression }}::numeric as wanted_{{ loop.index }}
             {%- endfor %}
         from {{ original }}
+        where {{ of }}
     )
 
     select
@@ -39,5 +41,5 @@
     select
         'nothing to compare' as key_held,
         null as key_wanted
-    where not exists (select 1 from {{ original }})
+    where not exists (select 1 from {{ original }} where {{ of }})
 {%- endmacro %}

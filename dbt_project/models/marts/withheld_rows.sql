@@ -33,6 +33,7 @@ judged as (
                     || ' has more than the 6 digits of numeric(10,4)'
         end as reason
     from broker_instruments
+    where broker = 'kite'
 ),
 
 final as (

@@ -1,3 +1,3 @@
-{% test mirrors(model, original, key, values) %}
-    {{ mirrors_failures(model, original, key, values) }}
+{% test mirrors(model, original, key, values, of='true') %}
+    {{ mirrors_failures(model, original, key, values, of) }}
 {% endtest %}

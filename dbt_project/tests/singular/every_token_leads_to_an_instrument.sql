@@ -1,6 +1,6 @@
 -- A token without its canonical instrument cannot be matched across brokers or days,
 -- and an instrument without a token cannot be traded: joins of analysts would lose
--- either.
+-- either. Only a token in conflict leads nowhere, on purpose.
 with instruments as (
     select canonical_id
     from {{ ref('instruments') }}
@@ -9,6 +9,7 @@ with instruments as (
 broker_instruments as (
     select canonical_id
     from {{ ref('broker_instruments') }}
+    where match_status <> 'token_conflict'
 )
 
 select
