@@ -36,7 +36,7 @@ order by a.attrelid, a.attnum
 """
 
 _KEYS = """
-select k.conrelid, a.attname
+select k.conrelid, a.attname, k.conname
 from pg_constraint as k
 cross join lateral unnest(k.conkey) with ordinality as part (attnum, position)
 inner join pg_attribute as a on a.attrelid = k.conrelid and a.attnum = part.attnum
@@ -68,6 +68,7 @@ class Relation:
 
     Attributes:
         key: The primary key's columns, in its order; empty when there is none.
+        key_name: The name of its constraint.
         checks: Names of the check constraints by their definition.
     """
 
@@ -79,6 +80,7 @@ class Relation:
     key: tuple[str, ...]
     checks: Mapping[str, str]
     comment: str | None
+    key_name: str = ""
 
     @property
     def identifier(self) -> sql.Identifier:
@@ -118,8 +120,10 @@ def read_relations(cursor: Cursor, schema: str, names: Iterable[str]) -> dict[st
     for oid, *parts in cursor.execute(_COLUMNS, oids).fetchall():
         columns.setdefault(oid, []).append(Column(*parts))
     keys: dict[int, list[str]] = {}
-    for oid, column in cursor.execute(_KEYS, oids).fetchall():
+    key_names: dict[int, str] = {}
+    for oid, column, key_name in cursor.execute(_KEYS, oids).fetchall():
         keys.setdefault(oid, []).append(column)
+        key_names[oid] = key_name
     checks: dict[int, dict[str, str]] = {}
     for oid, definition, name in cursor.execute(_CHECKS, oids).fetchall():
         checks.setdefault(oid, {})[definition] = name
@@ -130,6 +134,7 @@ def read_relations(cursor: Cursor, schema: str, names: Iterable[str]) -> dict[st
             key=tuple(keys.get(oid, ())),
             checks=checks.get(oid, {}),
             comment=comment,
+            key_name=key_names.get(oid, ""),
         )
         for name, oid, kind, comment in found
     }  # fmt: skip

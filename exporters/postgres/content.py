@@ -84,14 +84,15 @@ def publish_instruments(
 
 
 def rows_by_exchange(cursor: Cursor) -> dict[str, int]:
-    """Rows of `marts.broker_instruments` by exchange; empty when it is not published."""
+    """Kite's rows of `marts.broker_instruments` by exchange; empty when it is not published."""
     if not read_relations(cursor, PUBLISHED_SCHEMA, [BROKER_INSTRUMENTS]):
         return {}
     return dict(
         cursor.execute(
-            sql.SQL("select exchange, count(*) from {} group by exchange order by exchange").format(
-                sql.Identifier(PUBLISHED_SCHEMA, BROKER_INSTRUMENTS)
-            )
+            sql.SQL(
+                "select exchange, count(*) from {} where broker = 'kite' "
+                "group by exchange order by exchange"
+            ).format(sql.Identifier(PUBLISHED_SCHEMA, BROKER_INSTRUMENTS))
         ).fetchall()
     )
 

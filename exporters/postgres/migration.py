@@ -1,8 +1,8 @@
 """Bring the shape of a published table to the candidate's, or say why that cannot be done.
 
 Added columns, new or gone checks, `not null` either way and lossless widenings are applied;
-a dropped or otherwise retyped column and another primary key are a person's decision, since
-other people's views, keys and programs hang on the published table.
+a dropped or otherwise retyped column and another primary key (but for those of `rekey`) are a
+person's decision, since other people's views, keys and programs hang on the published table.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from psycopg import errors, sql
 from exporters.errors import DestinationRefused
 from exporters.postgres.catalog import Column, Relation
 from exporters.postgres.column_types import is_lossless
+from exporters.postgres.rekey import Rekey, known_rekey
 from exporters.postgres.session import UNCHANGED, Cursor, waiting_for
 
 
@@ -34,12 +35,14 @@ class Migration:
         before: Steps that let it take the candidate's rows.
         after: Steps that its new content has to satisfy.
         retyped: Columns whose type is widened: views on them have to step aside.
+        rekey: Another primary key, dropped in `before`, made again when the content is there.
     """
 
     table: Relation
     before: tuple[Step, ...] = ()
     after: tuple[Step, ...] = ()
     retyped: tuple[str, ...] = ()
+    rekey: Rekey | None = None
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -53,8 +56,9 @@ def plan_migration(candidate: Relation, published: Relation) -> Migration:
     Raises:
         DestinationRefused: It would take a step that others have to agree to.
     """
-    _refuse_what_is_not_ours(candidate, published)
-    before: list[Step] = []
+    rekey = known_rekey(candidate, published)
+    _refuse_what_is_not_ours(candidate, published, rekey)
+    before: list[Step] = [_drop_key(published, rekey)] if rekey else []
     after: list[Step] = []
     retyped: list[str] = []
     for wanted in candidate.columns:
@@ -78,7 +82,7 @@ def plan_migration(candidate: Relation, published: Relation) -> Migration:
         for definition in candidate.checks
         if definition not in published.checks
     ]
-    return Migration(published, tuple(before), tuple(after), tuple(retyped))
+    return Migration(published, tuple(before), tuple(after), tuple(retyped), rekey)
 
 
 def apply_steps(cursor: Cursor, table: Relation, steps: tuple[Step, ...]) -> None:
@@ -106,23 +110,25 @@ def apply_steps(cursor: Cursor, table: Relation, steps: tuple[Step, ...]) -> Non
         ) from error
 
 
-def migrated(candidate: Relation, published: Relation) -> Relation:
-    """The published table as it is after the steps `before`."""
+def migrated(candidate: Relation, migration: Migration) -> Relation:
+    """The published table as it is after the steps `before`; rows are told apart by its new key."""
+    published = migration.table
     added = tuple(
         replace(column, is_required=False)
         for column in candidate.columns
         if published.column(column.name) is None
     )
-    return replace(published, columns=published.columns + added)
+    key = candidate.key if migration.rekey else published.key
+    return replace(published, columns=published.columns + added, key=key)
 
 
-def _refuse_what_is_not_ours(candidate: Relation, published: Relation) -> None:
+def _refuse_what_is_not_ours(candidate: Relation, published: Relation, rekey: Rekey | None) -> None:
     if candidate.kind != published.kind:
         _refuse(
             f"{candidate} is a {candidate.kind}, {published} a {published.kind}",
             f"Drop {published.kind} {published} when nothing depends on it",
         )
-    if candidate.key != published.key:
+    if candidate.key != published.key and not rekey:
         _refuse(
             f"the primary key of {published} is {published.key}, that of {candidate} "
             f"{candidate.key}",
@@ -151,6 +157,11 @@ def _refuse(seen: str, remedy: str) -> None:
         consumers=UNCHANGED,
         remedy=remedy,
     )
+
+
+def _drop_key(published: Relation, rekey: Rekey) -> Step:
+    clause = sql.SQL("drop constraint {}").format(sql.Identifier(published.key_name))
+    return Step(clause, f"change primary key from {', '.join(rekey.old)} to {', '.join(rekey.new)}")
 
 
 def _add_column(column: Column) -> Step:

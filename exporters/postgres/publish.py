@@ -18,6 +18,7 @@ from exporters.postgres.legacy_shape import INSTRUMENTS, read_instruments
 from exporters.postgres.migration import Migration, apply_steps, migrated, plan_migration
 from exporters.postgres.overrides import capture
 from exporters.postgres.published_overrides import drop_spent
+from exporters.postgres.rekey import fill_key
 from exporters.postgres.request import PUBLISHED_SCHEMA, Publication, PublishRequest
 from exporters.postgres.seal import seal
 from exporters.postgres.session import (
@@ -196,7 +197,11 @@ def _publish_table(
         return
     held = migration.table
     apply_steps(cursor, held, migration.before)
-    publish_table(cursor, wanted, migrated(wanted, held), publication_id, applied)
+    if migration.rekey:
+        fill_key(cursor, held, migration.rekey, publication_id)
+    publish_table(cursor, wanted, migrated(wanted, migration), publication_id, applied)
+    if migration.rekey:
+        create_indexes(cursor, wanted, held)
     apply_steps(cursor, held, migration.after)
     carry_comments(cursor, wanted, held)
     applied.migrations += migration.lines

@@ -64,7 +64,7 @@ class Publication:
         tables: The difference of each published table, by name.
         instruments: The difference of `public.instruments`; None when it was not asked for.
         migrations: What was changed in the shape of published relations, a line each.
-        rows_total: Rows of `marts.broker_instruments`.
+        rows_total: Kite's rows of `marts.broker_instruments`.
         rows_by_exchange: The same by exchange.
         subscriptions: Rows of `marts.active_subscriptions`.
         overrides_dropped: Canonical ids of overrides whose contract has expired.

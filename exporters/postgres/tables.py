@@ -14,7 +14,8 @@ where conrelid = %s and contype in ('p', 'u', 'x')
 order by contype, conname
 """
 
-# The index's definition, with the published table in the place of the candidate.
+# The definition of each index that the published table lacks, with that table in the place of
+# the candidate.
 _INDEXES = """
 select replace(
     pg_get_indexdef(i.indexrelid),
@@ -22,8 +23,10 @@ select replace(
     format(' ON %%I.%%I USING ', %(published)s::text, %(name)s::text)
 )
 from pg_index as i
+inner join pg_class as c on c.oid = i.indexrelid
 where
     i.indrelid = %(oid)s
+    and to_regclass(format('%%I.%%I', %(published)s::text, c.relname)) is null
     and not exists (select from pg_constraint as k where k.conindid = i.indexrelid)
 order by i.indexrelid
 """

@@ -28,23 +28,25 @@ drop schema if exists candidate cascade;
 create schema candidate;
 create unlogged table candidate.broker_instruments (
     broker text not null,
-    instrument_token integer not null,
-    canonical_id text not null,
+    exchange text not null,
+    broker_token text default gen_random_uuid(),
+    instrument_token integer,
+    canonical_id text,
     exchange_token integer,
     tradingsymbol text not null,
     name text,
-    exchange text not null,
     segment text,
     instrument_type text check (instrument_type in ('EQ', 'FUT', 'CE', 'PE')),
     expiry_date date,
     strike numeric(18,6),
     tick_size_inr numeric(18,6),
     lot_size integer,
-    primary key (broker, instrument_token)
+    primary key (broker, exchange, broker_token)
 );
 comment on table candidate.broker_instruments is 'One row per broker and token.';
 comment on column candidate.broker_instruments.strike is 'Rupees; null without one.';
 create index on candidate.broker_instruments (canonical_id);
+create unique index on candidate.broker_instruments (instrument_token);
 create unlogged table candidate.instruments (
     canonical_id text primary key, tradingsymbol text not null, lot_size integer
 );
@@ -58,6 +60,16 @@ create unlogged table candidate.rejected_rows (
 create unlogged table candidate.exp_redis__instruments (
     instrument_token integer primary key, tradingsymbol text, strike text
 );
+"""
+
+# How broker_instruments was before other brokers were read.
+_KITE_ONLY = """
+alter table candidate.broker_instruments
+    drop constraint broker_instruments_pkey,
+    add primary key (broker, instrument_token),
+    drop column broker_token,
+    alter column canonical_id set not null;
+drop index candidate.broker_instruments_instrument_token_idx;
 """
 
 _VIEWS = """
@@ -125,14 +137,18 @@ def build(
     filters: Sequence[str] = ("NIFTY",),
     rejected: Iterable[tuple[str, int, str, str]] = (),
     alter: str = "",
+    is_kite_only: bool = False,
 ) -> None:
     """Build the candidate, heeding the overrides and keeping subscriptions under no filter.
 
-    `alter` is SQL that changes the empty tables before they are filled and the views are made.
+    `alter` is SQL that changes the empty tables before they are filled and the views are made;
+    `is_kite_only` makes them as a warehouse did that knew no other broker.
     """
     rows = tuple(rows)
     with connection.transaction():
         connection.execute(_SHAPE.encode() + alter.encode())
+        if is_kite_only:
+            connection.execute(_KITE_ONLY)
         with connection.cursor() as cursor:
             cursor.executemany(
                 "insert into candidate.broker_instruments (broker, instrument_token, canonical_id,"
@@ -148,6 +164,10 @@ def build(
             )  # fmt: skip
             cursor.executemany(
                 "insert into candidate.rejected_rows values (%s, %s, %s, %s)", list(rejected)
+            )
+        if not is_kite_only:
+            connection.execute(
+                "update candidate.broker_instruments set broker_token = instrument_token::text"
             )
         connection.execute(
             "insert into candidate.instruments (canonical_id, tradingsymbol, lot_size)"

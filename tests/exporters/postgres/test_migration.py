@@ -8,14 +8,18 @@ import psycopg
 import pytest
 
 from exporters.errors import DestinationRefused, DestinationUnavailable
-from exporters.postgres import publish
+from exporters.postgres import PublicationOutOfReach, publish, rollback_to
 from exporters.postgres.column_types import is_lossless
 from exporters.postgres.views import requalified
 from tests.exporters.postgres.candidate_builder import (
     BANKNIFTY_CE,
+    DAY_1,
     GAIL_CE,
+    NIFTY_CE,
+    RELIANCE,
     ROWS,
     TABLES,
+    Row,
     build,
     content,
     everything,
@@ -380,3 +384,83 @@ def test_only_names_of_relations_are_moved_to_the_published_schema() -> None:
         t."a candidate.b", u.candidate.x
         from "marts".e as t join "marts"."f g" on "marts".e.h = xcandidate.c"""
     )
+
+
+ANOTHER_BROKER = (
+    "insert into candidate.broker_instruments (broker, exchange, broker_token, tradingsymbol)"
+    " values ('dhan', 'NSE', '2885', 'RELIANCE'), ('dhan', 'NFO', '35001', 'IN CONFLICT')"
+)
+
+
+def publish_kite_only(connection: psycopg.Connection, rows: tuple[Row, ...] = ROWS) -> None:
+    build(connection, rows, is_kite_only=True)
+    publish(connection, request(connection))
+
+
+def test_kite_only_publications_take_the_key_of_many_brokers(
+    warehouse: psycopg.Connection,
+) -> None:
+    publish_kite_only(warehouse)
+    build(warehouse, ROWS[1:])
+    warehouse.execute(ANOTHER_BROKER)
+    publication = publish(warehouse, request(warehouse))
+    assert publication.migrations == (
+        (
+            "marts.broker_instruments: change primary key from broker, instrument_token to broker,"
+            " exchange, broker_token"
+        ),
+        "marts.broker_instruments: add column broker_token text",
+        "marts.broker_instruments: drop not null on instrument_token",
+        "marts.broker_instruments: drop not null on canonical_id",
+        "marts.broker_instruments: set not null on broker_token",
+        "marts.exp_postgres__instruments: new definition",
+    )
+    counted = publication.tables["broker_instruments"]
+    assert (counted.added, counted.changed, counted.removed) == (2, 0, 1)
+    assert_published(warehouse)
+    assert publication.rows_total == len(ROWS) - 1
+    with pytest.raises(psycopg.errors.UniqueViolation), warehouse.transaction():
+        warehouse.execute(
+            "update marts.broker_instruments set instrument_token = %s",
+            [NIFTY_CE.instrument_token],
+        )
+    build(warehouse, ROWS[1:])
+    warehouse.execute(ANOTHER_BROKER)
+    assert publish(warehouse, request(warehouse)).migrations == ()
+
+
+def test_rollback_over_a_change_of_key_goes_one_publication_back_and_no_further(
+    warehouse: psycopg.Connection,
+) -> None:
+    publish_kite_only(warehouse)
+    publish_kite_only(warehouse, (replace(GAIL_CE, lot_size=1), RELIANCE))
+    before = content(warehouse, "(select instrument_token, canonical_id, lot_size"
+        " from marts.broker_instruments) as held")  # fmt: skip
+    build(warehouse)
+    warehouse.execute(ANOTHER_BROKER)
+    publish(warehouse, request(warehouse))
+    with pytest.raises(PublicationOutOfReach, match="publication 2 was forgotten") as caught:
+        rollback_to(warehouse, 1, published_at=DAY_1)
+    assert "Roll back to 2" in caught.value.remedy
+    rollback_to(warehouse, 2, published_at=DAY_1)
+    after = content(warehouse, "(select instrument_token, canonical_id, lot_size"
+        " from marts.broker_instruments) as held")  # fmt: skip
+    assert after == before
+    build(warehouse)
+    publish(warehouse, request(warehouse))
+    assert_published(warehouse)
+
+
+def test_change_of_key_under_somebody_elses_foreign_key_is_refused_by_name(
+    warehouse: psycopg.Connection,
+) -> None:
+    publish_kite_only(warehouse)
+    warehouse.execute(
+        "create table public.trades (broker text, token integer,"
+        " foreign key (broker, token) references marts.broker_instruments)"
+    )
+    build(warehouse)
+    before = everything(warehouse)
+    with pytest.raises(DestinationRefused, match="trades_broker_token_fkey"):
+        publish(warehouse, request(warehouse))
+    assert everything(warehouse) == before

@@ -104,9 +104,9 @@ def test_later_publication_applies_the_difference_and_tells_it(
     plan = publication.tables["broker_instruments"]
     assert (plan.added, plan.changed, plan.removed) == (1, 1, 1)
     assert plan.samples == {
-        "added": ("kite 1280",),
-        "changed": ("kite 1026: lot_size 3150 -> 3300",),
-        "removed": ("kite 514",),
+        "added": ("kite NFO 1280",),
+        "changed": ("kite NFO 1026: lot_size 3150 -> 3300",),
+        "removed": ("kite NFO 514",),
     }
     legacy = publication.instruments
     assert legacy is not None
