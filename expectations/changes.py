@@ -70,14 +70,15 @@ def _samples(
 
 
 def read_rows(connection: psycopg.Connection, schema: str) -> dict[str, int]:
-    """Instruments by exchange in the candidate or among the published; empty without either."""
+    """Kite's instruments by exchange, candidate or published; empty without either."""
     relation = sql.Identifier(schema, "broker_instruments")
     if not _exists(connection, relation):
         return {}
     counts = connection.execute(
-        sql.SQL("select exchange, count(*) from {} group by exchange order by 2 desc, 1").format(
-            relation
-        )
+        sql.SQL(
+            "select exchange, count(*) from {} where broker = 'kite' "
+            "group by exchange order by 2 desc, 1"
+        ).format(relation)
     )
     return {str(exchange): int(rows) for exchange, rows in counts}
 

@@ -43,7 +43,7 @@ _BEFORE: Final = """
     -- many to one: the seed names an underlying once an exchange
     left join {} as focus
         on published.name = focus.underlying and published.exchange = focus.exchange
-    where coalesce(published.expiry_date >= %s, true)
+    where published.broker = 'kite' and coalesce(published.expiry_date >= %s, true)
     group by published.exchange
 """
 
@@ -130,7 +130,7 @@ def _has_landed(
 
 
 def _exchanges(connection: psycopg.Connection, schema: str) -> frozenset[str]:
-    query = sql.SQL("select distinct exchange from {}").format(
+    query = sql.SQL("select distinct exchange from {} where broker = 'kite'").format(
         sql.Identifier(schema, "broker_instruments")
     )
     return frozenset(row[0] for row in connection.execute(query))

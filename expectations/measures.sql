@@ -8,10 +8,12 @@ with editions as (
     select 'candidate' as edition, exchange, segment, instrument_type, name, expiry_date,
         strike, lot_size, tick_size_inr
     from {candidate}.broker_instruments
+    where broker = 'kite'
     union all
     select 'published' as edition, exchange, segment, instrument_type, name, expiry_date,
         strike, lot_size, tick_size_inr
     from {published}
+    where broker = 'kite'
 ),
 
 counted as (
@@ -123,7 +125,9 @@ create temporary table measure_relations as
 select 'staging.kite_instruments' as relation, count(*) as rows
 from {staging}.kite_instruments
 union all
-select 'broker_instruments', count(*) from {candidate}.broker_instruments
+select 'broker_instruments', count(*)
+from {candidate}.broker_instruments
+where broker = 'kite'
 union all
 select 'instruments', count(*) from {candidate}.instruments
 union all
@@ -135,7 +139,9 @@ select 'exp_json__token_lookup', count(*) from {candidate}.exp_json__token_looku
 union all
 select 'active_subscriptions', count(*) from {candidate}.active_subscriptions
 union all
-select 'rejected_rows', count(distinct line_number) from {candidate}.rejected_rows
+select 'rejected_rows', count(distinct line_number)
+from {candidate}.rejected_rows
+where feed = 'kite'
 union all
 select 'withheld_rows', count(distinct instrument_token)
 from {candidate}.withheld_rows

@@ -41,7 +41,8 @@ _REJECTED_UNEXPECTED = """
     select line_number as line, column_name, value, reason, tradingsymbol, exchange
     from {candidate}.rejected_rows
     where
-        (is_focus_underlying or not {only_focus})
+        feed = 'kite'
+        and (is_focus_underlying or not {only_focus})
         and (select ratio from facts) > {max_ratio}
     order by line_number, column_name
 """
@@ -121,9 +122,10 @@ RULES: Final[tuple[Rule, ...]] = (
                     select count(*)
                     from (
                         select line_number from {candidate}.rejected_rows
+                        where feed = 'kite'
                         union
                         select line_number from {candidate}.repeated_rows
-                        where repeats = 'token'
+                        where feed = 'kite' and repeats = 'token'
                     ) as left_out
                 ) as left_out
         """,

@@ -24,6 +24,7 @@ def _index(rule_id: str, title: str, exchange: str, symbol: str, token: int) -> 
                     where exchange = {exchange} and tradingsymbol = {symbol}
                 ) as token_of_symbol
             from {candidate}.broker_instruments
+            where broker = 'kite'
         """,
         unexpected="""
             select
@@ -34,7 +35,8 @@ def _index(rule_id: str, title: str, exchange: str, symbol: str, token: int) -> 
                 select 1
                 from {candidate}.broker_instruments
                 where
-                    instrument_token = {token}
+                    broker = 'kite'
+                    and instrument_token = {token}
                     and exchange = {exchange}
                     and tradingsymbol = {symbol}
             )
@@ -100,6 +102,7 @@ RULES: Final[tuple[Rule, ...]] = (
                     where segment = 'NSE' and tradingsymbol = 'RELIANCE'
                 ) as found
             from {candidate}.broker_instruments
+            where broker = 'kite'
         """,
         unexpected="""
             select 'NSE:RELIANCE' as symbol, 2885 as expected_exchange_token, found

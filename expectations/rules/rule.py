@@ -14,9 +14,9 @@ SuiteName = Literal["landing", "completeness", "calendar", "values", "change", "
 # Each suite with its batch: what it is about.
 SUITES: Final[dict[SuiteName, str]] = {
     "landing": "select * from {staging}.kite_instruments",
-    "completeness": "select * from {candidate}.broker_instruments",
-    "calendar": "select * from {candidate}.broker_instruments",
-    "values": "select * from {candidate}.broker_instruments",
+    "completeness": "select * from {candidate}.broker_instruments where broker = 'kite'",
+    "calendar": "select * from {candidate}.broker_instruments where broker = 'kite'",
+    "values": "select * from {candidate}.broker_instruments where broker = 'kite'",
     "change": "select * from {candidate}.instrument_changes",
     "consumers": "select * from {candidate}.exp_redis__instruments",
 }

@@ -40,7 +40,8 @@ def _positive(rule_id: str, thing: str, column: str, measure: str, explanation: 
             select instrument_token, tradingsymbol, exchange, segment, {column}
             from {candidate}.broker_instruments
             where
-                (select wrong from facts) > 0
+                broker = 'kite'
+                and (select wrong from facts) > 0
                 and coalesce({column}, 0) <= 0
                 and segment not in ('INDICES', 'NSE-INDICES')
             order by instrument_token
@@ -86,7 +87,8 @@ RULES: Final[tuple[Rule, ...]] = (
                 strike
             from {candidate}.broker_instruments
             where
-                (select wrong from facts) > 0
+                broker = 'kite'
+                and (select wrong from facts) > 0
                 and (
                     (instrument_type in ('CE', 'PE') and coalesce(strike, 0) <= 0)
                     or (instrument_type in ('CE', 'PE', 'FUT') and expiry_date is null)
