@@ -16,7 +16,8 @@ Database = psycopg.Connection[dict[str, Any]]
 
 MARTS = {
     "instruments", "broker_instruments", "focus_instruments", "active_subscriptions",
-    "rejected_rows", "repeated_rows", "instrument_changes", "withheld_rows",
+    "rejected_rows", "repeated_rows", "instrument_changes", "instrument_continuity",
+    "withheld_rows",
 }  # fmt: skip
 EXPORTS = {
     "exp_redis__instruments", "exp_dotenv__instruments", "exp_postgres__instruments",

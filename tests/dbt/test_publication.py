@@ -26,7 +26,7 @@ def changes(database: Database) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.real_dumps
-def test_six_days_at_the_nse_are_11_listings_26_delistings_and_a_rename(
+def test_six_days_at_the_nse_are_listings_delistings_two_series_changes_and_a_rename(
     dbt: Dbt, database: Database, real_dumps: Path
 ) -> None:
     land(database, read_dump(real_dumps / "kite" / "2026-07-30_nse.csv.gz"), as_of="2026-07-30")
@@ -38,9 +38,15 @@ def test_six_days_at_the_nse_are_11_listings_26_delistings_and_a_rename(
     dbt.build()
     found = changes(database)
     counts = Counter(change for change, *_ in found)
-    assert (counts["listed"], counts["delisted"], counts["expired"]) == (11, 26, 0)
+    assert (counts["listed"], counts["delisted"], counts["expired"]) == (9, 24, 0)
     renames = [rest for change, *rest in found if change in {"symbol_changed", "name_changed"}]
-    assert renames == [["ASTERDM", "ASTER DM HEALTHCARE", "ASTER DM QUALITY CARE", False]]
+    assert renames == [
+        ["ASTERDM", "ASTER DM HEALTHCARE", "ASTER DM QUALITY CARE", False],
+        # From series EQ to BE: another symbol and another token, the same company.
+        ["PIONRINV-BE", "PIONRINV", "PIONRINV-BE", False],
+        ["RMDRIP-BE", "RMDRIP", "RMDRIP-BE", False],
+    ]
+    assert counts["token_changed"] == 2
 
 
 def test_each_kind_of_change_is_told_once(dbt: Dbt, database: Database) -> None:

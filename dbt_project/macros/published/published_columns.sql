@@ -2,9 +2,10 @@
     that is not published yet gives no rows, and a column that an older publication did
     not have gives nulls of the right type.
 
-    columns: list of [name, type], in order. -#}
-{% macro published_columns(table, columns) -%}
-    {%- set relation = var('published_schema') ~ '.' ~ table -%}
+    columns: list of [name, type], in order.
+    schema: where it is; by default that of the published tables. -#}
+{% macro published_columns(table, columns, schema=var('published_schema')) -%}
+    {%- set relation = schema ~ '.' ~ table -%}
     {%- set held = [] -%}
     {%- if execute -%}
         {%- set found = run_query(

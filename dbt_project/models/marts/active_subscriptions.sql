@@ -22,6 +22,10 @@ published as (
     select * from {{ ref('stg_published__active_subscriptions') }}
 ),
 
+continuity as (
+    select * from {{ ref('instrument_continuity') }}
+),
+
 chosen_filters as (
     select distinct
         filters.underlying,
@@ -69,6 +73,26 @@ remembered as (
         on parameters.is_all_stored
 ),
 
+-- A contract whose id has changed is followed; an id that something else has taken
+-- since remembers nothing.
+followed as (
+    select
+        remembered.reason,
+        coalesce(moved.canonical_id, remembered.canonical_id) as canonical_id,
+        remembered.instrument_token,
+        remembered.is_active
+    from remembered
+    -- one to one, or none
+    left join continuity as moved
+        on remembered.canonical_id = moved.continued_canonical_id
+    -- one to one, or none
+    left join continuity as taken
+        on
+            remembered.canonical_id = taken.canonical_id
+            and taken.basis <> 'relisted'
+    where moved.canonical_id is not null or taken.canonical_id is null
+),
+
 -- A contract on two tokens is remembered under one of them; when that token left the
 -- dump, the first row of the contract stands for it.
 found as (
@@ -77,21 +101,21 @@ found as (
         instruments.instrument_token,
         instruments.canonical_id,
         instruments.expiry_date,
-        remembered.reason,
-        remembered.is_active,
+        followed.reason,
+        followed.is_active,
         row_number() over (
             partition by
-                remembered.reason,
-                remembered.canonical_id,
-                remembered.instrument_token
+                followed.reason,
+                followed.canonical_id,
+                followed.instrument_token
             order by
-                instruments.instrument_token <> remembered.instrument_token,
+                instruments.instrument_token <> followed.instrument_token,
                 instruments.line_number
         ) as preference
-    from remembered
-    -- one remembered contract to one row, seldom to several
+    from followed
+    -- one followed contract to one row, seldom to several
     inner join instruments
-        on remembered.canonical_id = instruments.canonical_id
+        on followed.canonical_id = instruments.canonical_id
     -- one to one, or none
     left join repeated
         on

@@ -1,0 +1,333 @@
+with candidate as (
+    select * from {{ ref('broker_instruments') }}
+),
+
+published as (
+    select * from {{ ref('stg_published__broker_instruments') }}
+),
+
+parameters as (
+    select * from {{ ref('stg_warehouse__build_parameters') }}
+),
+
+-- The rows that are not the same on both sides, side by side by token: a few hundred of
+-- a hundred thousand. Nothing at all before the first publication.
+differing as (
+    select
+        coalesce(candidate.broker, published.broker) as broker,
+        coalesce(candidate.exchange, published.exchange) as exchange,
+        candidate.broker_token as new_token,
+        candidate.canonical_id as new_id,
+        candidate.tradingsymbol as new_symbol,
+        candidate.name as new_name,
+        candidate.isin as new_isin,
+        candidate.instrument_type as new_type,
+        candidate.strike as new_strike,
+        candidate.tick_size_inr as new_tick,
+        candidate.lot_size as new_lot,
+        candidate.expiry_date as new_expiry,
+        published.broker_token as old_token,
+        published.canonical_id as old_id,
+        published.tradingsymbol as old_symbol,
+        published.name as old_name,
+        published.isin as old_isin,
+        published.instrument_type as old_type,
+        published.strike as old_strike,
+        published.tick_size_inr as old_tick,
+        published.lot_size as old_lot,
+        published.expiry_date as old_expiry,
+        -- Shares and indices are named by their symbol, the rest by their terms.
+        coalesce(candidate.instrument_type, published.instrument_type) = 'EQ'
+            as is_spot,
+        coalesce(candidate.canonical_id, published.canonical_id) like 'INDEX:%'
+            as is_index
+    from candidate
+    -- one to one, or none on either side
+    full join published -- noqa: AL04
+        on
+            candidate.broker = published.broker
+            and candidate.exchange = published.exchange
+            and candidate.broker_token = published.broker_token
+    where
+        exists (select 1 from published)
+        and (
+            candidate.canonical_id is distinct from published.canonical_id
+            or candidate.tradingsymbol <> published.tradingsymbol
+            or candidate.name is distinct from published.name
+            or candidate.tick_size_inr is distinct from published.tick_size_inr
+            or candidate.lot_size is distinct from published.lot_size
+            or candidate.expiry_date is distinct from published.expiry_date
+            or candidate.strike is distinct from published.strike
+        )
+),
+
+-- An underlying is renamed when its old name is in the dump no more and its new one was
+-- not in the last: a token under two living names went from one to the other.
+renamed_underlyings as (
+    select distinct
+        differing.broker,
+        differing.exchange,
+        differing.old_name,
+        differing.new_name
+    from differing
+    where
+        not differing.is_spot
+        and differing.old_type = differing.new_type
+        and differing.old_expiry = differing.new_expiry
+        and differing.old_name <> differing.new_name
+        and not exists (
+            select 1
+            from candidate
+            where
+                candidate.broker = differing.broker
+                and candidate.exchange = differing.exchange
+                and candidate.name = differing.old_name
+        )
+        and not exists (
+            select 1
+            from published
+            where
+                published.broker = differing.broker
+                and published.exchange = differing.exchange
+                and published.name = differing.new_name
+        )
+),
+
+-- Whether a token still names what it named. The exchange gives a token to another
+-- contract once its own has expired, so of a living one just one term may have changed:
+-- the strike (adjusted), the expiry by a few days (a holiday), or the name.
+judged as (
+    select
+        differing.broker,
+        differing.exchange,
+        differing.new_token,
+        differing.new_id,
+        differing.new_symbol,
+        differing.new_name,
+        differing.new_isin,
+        differing.new_strike,
+        differing.new_tick,
+        differing.new_lot,
+        differing.new_expiry,
+        differing.old_token,
+        differing.old_id,
+        differing.old_symbol,
+        differing.old_name,
+        differing.old_isin,
+        differing.old_strike,
+        differing.old_tick,
+        differing.old_lot,
+        differing.old_expiry,
+        differing.is_spot,
+        differing.is_index,
+        case
+            when differing.new_token is null or differing.old_token is null then false
+            when differing.new_id is null or differing.old_id is null then false
+            when differing.new_id = differing.old_id then true
+            when differing.new_type <> differing.old_type then false
+            when differing.is_spot
+                then
+                    differing.is_index = (differing.old_id like 'INDEX:%')
+                    and coalesce(differing.new_isin = differing.old_isin, true)
+            when differing.old_expiry < parameters.as_of_date then false
+            when differing.new_name = differing.old_name
+                then
+                    differing.new_expiry = differing.old_expiry
+                    or (
+                        differing.new_strike is not distinct from differing.old_strike
+                        and abs(differing.new_expiry - differing.old_expiry) <= 7
+                    )
+            else
+                coalesce(
+                    differing.new_strike is not distinct from differing.old_strike
+                    and renamed_underlyings.new_name is not null,
+                    false
+                )
+        end as is_same_contract
+    from differing
+    -- many rows to one row of parameters
+    cross join parameters
+    -- many rows to one renamed underlying, or none
+    left join renamed_underlyings
+        on
+            differing.broker = renamed_underlyings.broker
+            and differing.exchange = renamed_underlyings.exchange
+            and differing.old_name = renamed_underlyings.old_name
+            and differing.new_name = renamed_underlyings.new_name
+            and differing.old_expiry = differing.new_expiry
+),
+
+arrivals as (
+    select
+        broker,
+        exchange,
+        new_token,
+        new_id,
+        new_symbol,
+        new_name,
+        new_isin,
+        new_strike,
+        new_tick,
+        new_lot,
+        new_expiry,
+        is_spot and not is_index as is_cash,
+        {{ share_without_series('new_id') }} as share,
+        row_number() over (
+            partition by broker, new_id
+            order by exchange, new_token
+        ) as id_rank
+    from judged
+    where new_token is not null and not is_same_contract
+),
+
+departures as (
+    select
+        broker,
+        exchange,
+        old_token,
+        old_id,
+        old_symbol,
+        old_name,
+        old_isin,
+        old_strike,
+        old_tick,
+        old_lot,
+        old_expiry,
+        {{ share_without_series('old_id') }} as share,
+        row_number() over (
+            partition by broker, old_id
+            order by exchange, old_token
+        ) as id_rank
+    from judged
+    where old_token is not null and not is_same_contract
+),
+
+-- The same contract under another token. Terms spell a derivative or an index whole; a
+-- symbol of a share may have been given to another company, so that company or ISIN has
+-- to agree as well.
+moved as (
+    select
+        arrivals.broker,
+        arrivals.exchange,
+        arrivals.new_token,
+        departures.exchange as old_exchange,
+        departures.old_token
+    from arrivals
+    -- one to one by contract, or none
+    inner join departures
+        on
+            arrivals.broker = departures.broker
+            and arrivals.new_id = departures.old_id
+            and arrivals.id_rank = departures.id_rank
+    where
+        not arrivals.is_cash
+        or {{ same_company('arrivals', 'departures') }}
+),
+
+-- A share that goes to another series (EQ to BE) gets another symbol and another token;
+-- its company stays. More than one on either side, and nobody can tell.
+reseries as (
+    select
+        arrivals.broker,
+        arrivals.exchange,
+        arrivals.new_token,
+        departures.exchange as old_exchange,
+        departures.old_token,
+        count(*) over (
+            partition by arrivals.broker, arrivals.exchange, arrivals.new_token
+        ) as predecessors,
+        count(*) over (
+            partition by departures.broker, departures.exchange, departures.old_token
+        ) as successors
+    from arrivals
+    -- one to one, seldom many to many
+    inner join departures
+        on
+            arrivals.broker = departures.broker
+            and arrivals.exchange = departures.exchange
+            and arrivals.share = departures.share
+            and arrivals.new_id <> departures.old_id
+    where arrivals.is_cash and {{ same_company('arrivals', 'departures') }}
+),
+
+found as (
+    select
+        broker,
+        exchange,
+        new_token,
+        old_exchange,
+        old_token,
+        'contract' as basis
+    from moved
+    union all
+    select
+        reseries.broker,
+        reseries.exchange,
+        reseries.new_token,
+        reseries.old_exchange,
+        reseries.old_token,
+        'series' as basis
+    from reseries
+    where reseries.predecessors = 1 and reseries.successors = 1
+),
+
+final as (
+    select
+        broker,
+        exchange,
+        new_token,
+        old_token,
+        new_id,
+        old_id,
+        'token' as basis,
+        new_symbol,
+        old_symbol,
+        new_name,
+        old_name,
+        new_strike,
+        old_strike,
+        new_tick,
+        old_tick,
+        new_lot,
+        old_lot,
+        new_expiry,
+        old_expiry
+    from judged
+    where is_same_contract
+    union all
+    select
+        coalesce(arrivals.broker, departures.broker) as broker,
+        coalesce(arrivals.exchange, departures.exchange) as exchange,
+        arrivals.new_token,
+        departures.old_token,
+        arrivals.new_id,
+        departures.old_id,
+        found.basis,
+        arrivals.new_symbol,
+        departures.old_symbol,
+        arrivals.new_name,
+        departures.old_name,
+        arrivals.new_strike,
+        departures.old_strike,
+        arrivals.new_tick,
+        departures.old_tick,
+        arrivals.new_lot,
+        departures.old_lot,
+        arrivals.new_expiry,
+        departures.old_expiry
+    from arrivals
+    -- one to one, or none
+    left join found
+        on
+            arrivals.broker = found.broker
+            and arrivals.exchange = found.exchange
+            and arrivals.new_token = found.new_token
+    -- one to one by what was found, or none on either side
+    full join departures -- noqa: AL04
+        on
+            found.broker = departures.broker
+            and found.old_exchange = departures.exchange
+            and found.old_token = departures.old_token
+)
+
+select * from final
