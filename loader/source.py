@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from loader.errors import SourceNotFound
 from loader.feeds.feed import Feed
+from loader.wording import with_article
 
 SAMPLE = "sample"
 
@@ -72,7 +73,9 @@ def parse_source(text: str, feed: Feed) -> Source:
     """
     text = text.strip()
     if text == SAMPLE and not feed.has_sample:
-        raise SourceNotFound(f"there is no sample of a {feed.title} dump", expected=kinds(feed))
+        raise SourceNotFound(
+            f"there is no sample of {with_article(f'{feed.title} dump')}", expected=kinds(feed)
+        )
     if text == SAMPLE:
         return Sample()
     if text == feed.name:

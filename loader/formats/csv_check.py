@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from loader.errors import DumpRefused
 from loader.feeds.feed import LINEAGE, Feed
 from loader.formats.reading import BYTE_ORDER_MARK, MAX_ROW_BYTES
-from loader.wording import count, shown
+from loader.wording import count, shown, with_article
 
 MAX_EXTRA_COLUMNS = 100
 MAX_HEADER_BYTES = 1 << 16
@@ -60,7 +60,8 @@ def read_header(line: bytes, feed: Feed) -> Header:
     missing = [column for column in form.required if column not in names]
     if len(missing) == len(form.required):
         raise DumpRefused(
-            f"line 1 is not the header of a {feed.title} dump: {shown(text)}", expected=expected
+            f"line 1 is not the header of {with_article(f'{feed.title} dump')}: {shown(text)}",
+            expected=expected,
         )
     if missing:
         raise DumpRefused(f"the header lacks {', '.join(missing)}", expected=expected)

@@ -1,10 +1,11 @@
 """Cutting a stream of JSON, one array of many objects, into pieces that are parsed one by one.
 
 JSON has no line that could be counted, so elements are: the first is element 1. Bytes are counted
-from 0, uncompressed. Most of a dump is cut after the last `}` that has come and parsed as a whole,
-by the C scanner of Python's json. Where such a piece does not parse (that `}` stands inside a text
-or a nested object, or something is wrong) its elements are taken one by one, which is exact and
-finds what is wrong and where; what is not whole yet waits for more bytes.
+from 0, uncompressed. Most of a dump is cut after the last `}` that has come, and taken as a whole
+by the caller's short cut or else by the C scanner of Python's json. Where such a piece does not
+parse (that `}` stands inside a text or a nested object, or something is wrong) its elements are
+taken one by one, which is exact and finds what is wrong and where; what is not whole yet waits for
+more bytes.
 
 Format: RFC 8259. Beyond it, a byte order mark is skipped. Python's scanner takes `NaN` and
 `Infinity`, which are refused here. Objects come as tuples of pairs, so that no repeated key is
@@ -17,7 +18,7 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -59,16 +60,19 @@ class Piece:
     """Some successive elements of the array.
 
     Attributes:
-        elements: objects as tuples of (key, value); anything else as Python's json gives it.
+        elements: objects as tuples of (key, value), anything else as Python's json gives it; or
+            what the short cut made of them.
+        is_short: whether the short cut was taken.
         first: the number of the first of them.
         text: where they stand, beginning with the first.
         start: the byte in the dump at which `text` begins.
     """
 
-    elements: list[Any]
+    elements: Sequence[Any]
     first: int
     text: str
     start: int
+    is_short: bool = False
 
     def byte_of(self, number: int) -> int:
         """The byte at which an element of this piece starts."""
@@ -88,10 +92,19 @@ class JsonArray:
 
     Args:
         chunks: the uncompressed bytes, cut anywhere.
-        is_exact: take every element by itself.
+        short_cut: given a list of elements without its brackets, returns something for each of
+            them, or None where it cannot tell.
+        is_exact: take no short cut, and every element by itself.
     """
 
-    def __init__(self, chunks: Iterable[bytes], *, is_exact: bool = False) -> None:
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        short_cut: Callable[[str], Sequence[Any] | None],
+        *,
+        is_exact: bool = False,
+    ) -> None:
+        self._short_cut = short_cut
         self._chunks = chunks
         self._is_exact = is_exact
         self._held = b""  # bytes from `taken` on
@@ -142,13 +155,17 @@ class JsonArray:
         elif self._wants is not _Wants.ELEMENT:
             return None
         body = text[at:]
-        try:
-            elements = _DECODER.decode(f"[{body}]")
-        except (ValueError, RecursionError):
-            return None
+        elements = self._short_cut(body)
+        is_short = elements is not None
+        if elements is None:
+            try:
+                elements = _DECODER.decode(f"[{body}]")
+            except (ValueError, RecursionError):
+                return None
         if not elements:
             return None
-        piece = Piece(elements, self.number, body, self.taken + len(text[:at].encode()))
+        start = self.taken + len(text[:at].encode())
+        piece = Piece(elements, self.number, body, start, is_short)
         self.number += len(elements)
         self._wants = _Wants.COMMA
         return piece

@@ -15,12 +15,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
 
 from loader.errors import DumpRefused
 from loader.feeds.feed import Feed
 from loader.formats.json_array import JsonArray, Piece
+from loader.formats.json_templates import Templates, Values, picker
 from loader.formats.reading import Block
 from loader.wording import shown
 
@@ -31,20 +30,40 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _WORDS = {True: "true", False: "false", None: ""}
 _FLAT = "an array of flat objects"
 
-Cells = Sequence[Any]
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Layout:
     """What to make of the objects with the same keys in the same order.
 
     Attributes:
         pick: from the values, and an absent one after them, to the fields of the row.
         unknown: the keys that the feed does not know.
+        others: the fields that were something else than a text or a number in some object.
     """
 
-    pick: Callable[[tuple[Any, ...]], Cells]
+    pick: Callable[[Values], Values]
     unknown: tuple[str, ...]
+    others: tuple[int, ...] = ()
+
+    def cells(self, values: Values, number: int) -> Sequence[str]:
+        """The fields of a row, all of them text.
+
+        Raises:
+            _Bad: one is an object or an array.
+        """
+        cells = self.pick(values + _ABSENT)
+        if not self.others:
+            return cells
+        texts = list(cells)
+        for place in self.others:
+            texts[place] = _text(cells[place], number)
+        return texts
+
+    def learn(self, values: Values) -> None:
+        """Take note of the fields that are no text in this object."""
+        cells = enumerate(self.pick(values + _ABSENT))
+        odd = {place for place, cell in cells if not isinstance(cell, str)}
+        self.others = tuple(sorted(odd.union(self.others)))
 
 
 class _Bad(Exception):  # becomes DumpRefused where the byte is known
@@ -81,7 +100,8 @@ class JsonReading:
         self._feed = feed
         self._start = f"{load_id}\t"
         self._is_exact = is_exact
-        self._array = JsonArray(chunks, is_exact=is_exact)
+        self._templates = Templates(self.columns)
+        self._array = JsonArray(chunks, self._templates.rows, is_exact=is_exact)
         self._layouts: dict[tuple[str, ...], _Layout] = {}
         self._seen: set[str] = set()
         self._unknown: Counter[str] = Counter()
@@ -115,7 +135,8 @@ class JsonReading:
             yield Block(payload, len(piece.elements), self._array.taken - done)
             done = self._array.taken
         form = self._feed.json
-        missing = [key for key in form.required if key not in self._seen] if form else []
+        seen = self._seen | self._templates.seen
+        missing = [key for key in form.required if key not in seen] if form else []
         if missing:
             raise DumpRefused(
                 f"no object of the {self._feed.title} dump has {', '.join(missing)}",
@@ -126,6 +147,9 @@ class JsonReading:
 
     def _payload(self, piece: Piece) -> bytes:
         start, layouts = self._start, self._layouts
+        if piece.is_short:
+            rows = enumerate(piece.elements, piece.first)
+            return "".join([f"{start}{number}\t{row}\n" for number, row in rows]).encode()
         is_plain = not self._is_exact and "\\" not in piece.text
         lines = []
         for number, element in enumerate(piece.elements, piece.first):
@@ -135,11 +159,12 @@ class JsonReading:
             layout = layouts.get(keys) or self._layout(keys, number)
             if layout.unknown:
                 self._unknown.update(layout.unknown)
-            cells = layout.pick(values + _ABSENT)
+            cells = layout.cells(values, number)
             try:
                 line = "\t".join(cells)
-            except TypeError:
-                cells = [_text(cell, number) for cell in cells]
+            except TypeError:  # the first true, false or null in this place
+                layout.learn(values)
+                cells = layout.cells(values, number)
                 line = "\t".join(cells)
             if not is_plain:
                 line = _careful(cells, number)
@@ -150,9 +175,6 @@ class JsonReading:
         known, repeated = set(self.columns), [key for key, n in Counter(keys).items() if n > 1]
         if repeated:
             raise _Bad(number, f"names {shown(repeated[0])} more than once")
-        places = {key: place for place, key in enumerate(keys)}
-        # Of the values and the absent one after them.
-        index = [places.get(column, len(keys)) for column in self.columns]
         unknown = tuple(key for key in keys if key not in known)
         for key in unknown:
             self._first_seen.setdefault(key, number)
@@ -161,15 +183,9 @@ class JsonReading:
         self._seen.update(keys)
         if len(self._layouts) >= _MAX_LAYOUTS:
             self._layouts.clear()
-        layout = _Layout(_picker(index), unknown)
+        layout = _Layout(picker(keys, self.columns), unknown)
         self._layouts[keys] = layout
         return layout
-
-
-def _picker(index: Sequence[int]) -> Callable[[tuple[Any, ...]], Cells]:
-    if len(index) == 1:  # of which itemgetter would make no tuple
-        return lambda values: (values[index[0]],)
-    return itemgetter(*index)
 
 
 def _text(value: object, number: int) -> str:
@@ -181,7 +197,7 @@ def _text(value: object, number: int) -> str:
     raise _Bad(number, f"holds {_kind(value)} where a text or a number belongs")
 
 
-def _careful(cells: Cells, number: int) -> str:
+def _careful(cells: Sequence[str], number: int) -> str:
     """The fields of a row, with what COPY takes for something else escaped."""
     plain = "".join(cells)
     if plain.isprintable() and "\\" not in plain:  # no control character, no lone surrogate

@@ -12,13 +12,15 @@ import yaml
 from psycopg.rows import dict_row
 
 from loader.errors import DumpRefused
+from loader.feeds import FEEDS, Feed
 from loader.fetch import Dump
 from loader.landing import Load
 
-CASES = sorted((Path(__file__).parent / "cases" / "kite").iterdir())
+CASES = sorted((Path(__file__).parent / "cases").glob("*/*"))
+IDS = [f"{case.parent.name}-{case.name}" for case in CASES]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_case(
     case: Path,
     get: Callable[..., Dump],
@@ -26,13 +28,15 @@ def test_case(
     database: psycopg.Connection,
 ) -> None:
     expect = yaml.safe_load((case / "expect.yaml").read_text(encoding="utf-8"))
+    feed = FEEDS[case.parent.name]
+    (dump,) = case.glob("input.*")
     if "refused" in expect:
         with pytest.raises(DumpRefused) as refusal:
-            put(get(case / "input.csv"))
+            put(get(dump, feed), feed=feed)
         assert expect["refused"] in str(refusal.value)
         return
-    load = put(get(case / "input.csv"))
-    rows = _staged(database)
+    load = put(get(dump, feed), feed=feed)
+    rows = _staged(database, feed)
     wanted = expect.get("rows") or expect["lengths"]
     assert load.rows == len(rows) == len(wanted)
     if "lengths" in expect:
@@ -46,16 +50,20 @@ def test_case(
         assert len(load.warnings) == len(load.extra_columns)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_case_says_what_it_is_about(case: Path) -> None:
     expect = yaml.safe_load((case / "expect.yaml").read_text(encoding="utf-8"))
     assert expect["about"].endswith(".")
     assert len({"rows", "lengths", "refused"} & expect.keys()) == 1
 
 
-def _staged(database: psycopg.Connection) -> list[dict[str, Any]]:
+def test_every_feed_has_cases() -> None:
+    assert {case.parent.name for case in CASES} == set(FEEDS)
+
+
+def _staged(database: psycopg.Connection, feed: Feed) -> list[dict[str, Any]]:
     cursor = database.cursor(row_factory=dict_row)
-    rows = cursor.execute("select * from staging.kite_instruments order by _line_number").fetchall()
+    rows = cursor.execute(f"select * from staging.{feed.table} order by _line_number").fetchall()
     database.commit()
     return rows
 
