@@ -18,7 +18,6 @@ from instrument_registry.symbols.contracts import (
 )
 from instrument_registry.symbols.grammar import DerivativeForm, Grammar, ShareForm
 from instrument_registry.symbols.listing import ListedExpiries
-from instrument_registry.symbols.notation import LONGEST
 
 _GRAMMARS: Final[Mapping[str, Grammar]] = MappingProxyType(
     {
@@ -54,16 +53,15 @@ def read(
     Raises:
         UnknownExchange: the broker's grammar is not known for that exchange or kind.
     """
-    long = len(symbol) > LONGEST
     if kind is Kind.INDEX:
         _require_index_names(grammar)
-        return (() if long else _index(symbol)), "an index's name"
+        return _index(symbol), "an index's name"
     if kind is Kind.CASH or (kind is None and exchange not in DERIVATIVE_EXCHANGES):
         share_form = _of_exchange(grammar, grammar.shares, exchange, "shares")
-        share = None if long else share_form.read(symbol, exchange, series)
+        share = share_form.read(symbol, exchange, series)
         return (() if share is None else (share,)), share_form.expected
     form = _of_exchange(grammar, grammar.derivatives, exchange, "futures and options")
-    found = () if long else form.read(symbol, exchange)
+    found = form.read(symbol, exchange)
     if kind is not None:
         found = tuple(reading for reading in found if reading.kind is kind)
     return found, form.expected

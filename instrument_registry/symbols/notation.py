@@ -27,8 +27,6 @@ LETTER_NUMBER: Final[Mapping[str, int]] = MappingProxyType(
 # Two digits of a year are years of this century: nothing listed is older or outlives it.
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2099
-# No symbol of any dump is longer than 40; what is longer than this is not even tried.
-LONGEST: Final = 96
 
 # Names as they stand in symbols: NIFTY, 360ONE, M&M, BAJAJ-AUTO, NIFTYNXT50, 633GS2035.
 # At most 40 characters; the longest of any dump has 20.

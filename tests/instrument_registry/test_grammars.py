@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -92,6 +92,13 @@ def test_a_real_symbol_is_read_and_written_back(
     listed = listing(contract)
     assert symbols.parse(symbol, broker, contract.exchange, listed=listed) == contract
     assert symbols.format(contract, broker, listed=listed) == symbol
+
+
+def test_upstox_is_read_in_both_its_forms_and_written_in_the_jsons() -> None:
+    contract = option("BFO", "SENSEX", "2026-02-26", "76600")
+    listed = listing(contract)
+    assert symbols.parse("SENSEX26FEB76600CE", "upstox", "BFO", listed=listed) == contract
+    assert symbols.format(contract, "upstox", listed=listed) == "SENSEX 76600 CE 26 FEB 26"
 
 
 def test_a_weekly_option_is_numbered_and_the_months_last_is_named() -> None:
@@ -268,7 +275,8 @@ def test_a_kind_that_the_text_contradicts_is_refused() -> None:
         ("dhan", "NIFTY-24Feb2026-24600-CE"), ("dhan", "NIFTY-Feb1926-24600-CE"),
         ("upstox", "NIFTY 26450 CE 31 NOV 26"), ("upstox", "NIFTY  FUT 24 NOV 26"),
         ("upstox_csv", "NIFTY 26450 CE 24 NOV 26"), ("openalgo", "NIFTY26AUGFUT"),
-        ("kite", "N" * 5000 + "26AUGFUT"),
+        ("kite", "N" * 41 + "26AUGFUT"), ("kite", "9" * 100_000 + "CE"),
+        ("openalgo", "N" * 41 + "28MAR24FUT"), ("dhan", "N" * 41 + "-Feb2026-FUT"),
     ],
 )  # fmt: skip
 def test_what_is_not_exactly_in_the_grammar_is_refused_by_name(broker: str, symbol: str) -> None:
@@ -315,6 +323,7 @@ def test_an_unlisted_expiry_is_not_spelled_in_kites_form() -> None:
         lambda: option("NFO", "", "2026-08-25", "1"),
         lambda: option("NFO", "N" * 41, "2026-08-25", "1"),
         lambda: option("NFO", "NIFTY", "1980-01-01", "1"),
+        lambda: Future("NFO", "NIFTY", datetime(2026, 8, 25, tzinfo=UTC)),
         lambda: option("NFO", "NIFTY", "2026-08-25", "0"),
         lambda: option("NFO", "NIFTY", "2026-08-25", "-1"),
         lambda: option("NFO", "NIFTY", "2026-08-25", "NaN"),
