@@ -26,6 +26,11 @@ class Thresholds:
         focus_expiries_min: option expiries still to come that each focus underlying must have.
         expiry_moved_days: an expiry of a focus underlying may move by this many days (a holiday)
             before the gate says that it was lost.
+        feed_stale_days: trading days that a broker's last good dump may stand in for a new one.
+        feed_conflicts_max_ratio: rows of a broker whose token names another contract elsewhere, as
+            a part of its rows.
+        feed_matched_min_ratio: of a broker's rows in an exchange that an earlier feed lists too,
+            the part that must be the same contract as one there.
         churn_max_ratio: contracts delisted before expiry, or whose lot, tick or expiry changed,
             as a part of the last publication. A lot revision touches about a tenth.
         churn_listed_max_ratio: new contracts as a part of the last publication (told only).
@@ -56,6 +61,9 @@ class Thresholds:
     nifty_expiry_days: int = 10
     focus_expiries_min: int = 2
     expiry_moved_days: int = 4
+    feed_stale_days: int = 3
+    feed_conflicts_max_ratio: float = 0.01
+    feed_matched_min_ratio: float = 0.50
     churn_max_ratio: float = 0.25
     churn_listed_max_ratio: float = 0.50
     churn_identity_max_ratio: float = 0.02

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import psycopg
 
 from expectations.gate import GateWorker
-from loader.fetch import Dump
-from loader.landing import Load
 from warehouse.audit import Audit, AuditOf, Built, operator_name, run_audit
 from warehouse.build import BuildReport, DbtProject
 from warehouse.errors import BuildFailed, GateRed, ServiceUnavailable
 from warehouse.ledger import (
     BuildParameters,
-    LastPublication,
+    PublishedFeed,
     told_to_consumers,
     write_build_parameters,
 )
-from warehouse.sync_request import SyncContext
+from warehouse.sync_request import FeedLoad, SyncContext, SyncResult
 
 
 def build_candidate(
-    context: SyncContext, connection: psycopg.Connection, load: Load, project: DbtProject
+    context: SyncContext,
+    connection: psycopg.Connection,
+    loads: Mapping[str, FeedLoad],
+    project: DbtProject,
 ) -> BuildReport:
     """Write what the build is told, then build; models that break are in the report.
 
@@ -29,15 +32,20 @@ def build_candidate(
         ServiceUnavailable: PostgreSQL went away.
     """
     names = context.request.filter_names
+    main = context.feeds[0].name
     write_build_parameters(
         connection,
         BuildParameters(
-            load_id=load.load_id,
-            feed=context.feed.name,
+            load_id=loads[main].load_id or 0,
+            feed=main,
             as_of_date=context.as_of,
             filter=context.request.filter_text,
             filter_names=names,
             reference_prices=context.warehouse.settings.reference_prices,
+            feeds={
+                name: PublishedFeed(load.load_id, load.as_of_date, load.is_stale)
+                for name, load in loads.items()
+            },
         ),
     )
     connection.commit()
@@ -73,8 +81,7 @@ def audit_candidate(
     worker: GateWorker,
     built: Built,
     *,
-    dump: Dump,
-    before: LastPublication | None,
+    result: SyncResult,
 ) -> Audit:
     """Audit the candidate and write the report.
 
@@ -94,10 +101,10 @@ def audit_candidate(
                 started_at=context.started_at,
                 as_of_date=context.as_of,
                 filter_text=context.request.filter_text,
-                source=dump.source,
-                dump_sha256=dump.sha256,
+                source=result.source,
+                dump_sha256=result.loads[context.feeds[0].name].sha256,
                 accepted=dict(context.request.accepted),
-                before=before,
+                before=result.before,
                 stage_seconds=context.stages.seconds,
             ),
         )
@@ -109,7 +116,7 @@ def audit_candidate(
     if not audit.verdict.is_green:
         raise GateRed(
             f"The gate is red: {' '.join(audit.verdict.reasons)} Nothing was published. "
-            f"{told_to_consumers(before)}. Read {audit.summary_html}; then wait for a better "
-            f"dump, or let one rule pass once with --accept RULE=reason."
+            f"{told_to_consumers(result.before)}. Read {audit.summary_html}; then wait for a "
+            f"better dump, or let one rule pass once with --accept RULE=reason."
         )
     return audit

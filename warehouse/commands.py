@@ -11,8 +11,9 @@ from expectations.gate import GateWorker
 from exporters.postgres import capture_overrides, rollback_to, verify_published
 from warehouse import database, destinations
 from warehouse.audit import Audit, AuditOf, Built, run_audit
-from warehouse.build import DbtProject, profile_environment
+from warehouse.build import DbtProject
 from warehouse.clock import Clock
+from warehouse.dbt_profile import profile_environment
 from warehouse.display import Display, QuietDisplay, TimedStages
 from warehouse.errors import (
     DestinationsPending,
@@ -25,7 +26,7 @@ from warehouse.recorded_run import finish, recorded_run
 from warehouse.servers import EmbeddedServers
 from warehouse.session import Warehouse, open_warehouse, postgres_url
 from warehouse.settings import Settings
-from warehouse.source import feed_of
+from warehouse.source import feeds_of
 from warehouse.status import Status, read_status
 from warehouse.sync_request import SyncContext, SyncRequest, SyncResult
 
@@ -48,7 +49,7 @@ def sync(
             request=request,
             run=run,
             stages=stages,
-            feed=feed_of(settings),
+            feeds=feeds_of(settings),
             as_of=clock.as_of_date(),
             started_at=clock.now(),
         )
@@ -151,7 +152,7 @@ def gate(settings: Settings, clock: Clock, display: Display) -> Audit:
     ):
         of = _built_last(connection, run.run_id, clock)
         run.update(stage="gate", filter=of.filter_text, as_of_date=of.as_of_date)
-        project = DbtProject(warehouse.dsn, settings.home / "dbt")
+        project = DbtProject(warehouse.dsn, settings.home / "dbt", settings.feeds)
         with stages.stage("gate", "auditing the candidate") as stage:
             audit = run_audit(warehouse, connection, worker, Built(project), of)
             stage.done(audit.verdict.told)
@@ -204,7 +205,7 @@ def status(settings: Settings, clock: Clock) -> Status:
 def docs(settings: Settings, clock: Clock) -> Path:
     """Write the dbt docs of the published schema and return where."""
     with open_warehouse(settings, clock) as warehouse:
-        project = DbtProject(warehouse.dsn, settings.home / "dbt")
+        project = DbtProject(warehouse.dsn, settings.home / "dbt", settings.feeds)
         return project.docs(settings.home / "docs")
 
 
@@ -224,7 +225,9 @@ def server_url(settings: Settings, server: str) -> str:
 
 def dbt_environment(settings: Settings) -> dict[str, str]:
     """What profiles.yml.example reads from the environment."""
-    return profile_environment(database.session_dsn(postgres_url(settings)))
+    feeds = ",".join(feed.name for feed in feeds_of(settings))
+    dsn = database.session_dsn(postgres_url(settings))
+    return {**profile_environment(dsn), "WAREHOUSE_FEEDS": feeds}
 
 
 def raise_if_pending(result: SyncResult) -> None:

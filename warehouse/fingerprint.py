@@ -1,4 +1,4 @@
-"""What makes two syncs the same: the dump, the day, the filter, the prices, the models.
+"""What makes two syncs the same: the dumps, the day, the filter, the prices, the models.
 
 Subscription overrides count too; those are compared where they are kept (`exporters.postgres`).
 """
@@ -34,15 +34,23 @@ def project_digest(project: Path) -> str:
 
 def fingerprint(
     *,
-    dump_sha256: str,
+    dumps: Mapping[str, str],
     as_of_date: date,
     filter_text: str,
     reference_prices: Mapping[str, Decimal],
     project: str,
 ) -> str:
-    """The digest under which a publication is found again."""
+    """The digest under which a publication is found again.
+
+    Args:
+        dumps: the sha256 of each feed's dump.
+        as_of_date: the trading day.
+        filter_text: the filter.
+        reference_prices: rupees by underlying.
+        project: `project_digest`.
+    """
     facts = {
-        "dump": dump_sha256,
+        "dumps": dict(sorted(dumps.items())),
         "as_of": as_of_date.isoformat(),
         "filter": filter_text,
         "reference_prices": {name: str(price) for name, price in sorted(reference_prices.items())},

@@ -1,39 +1,142 @@
-"""The first half of a sync: a dump is fetched, archived and landed in staging."""
+"""The first half of a sync: each feed's dump is fetched, archived and landed in staging.
+
+A broker that is down, or whose dump is refused, does not stop the others: the rows of its last
+publication stay, and are marked stale with their as-of date.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import date
 
 import psycopg
 
 from loader.archive import prune
+from loader.errors import BrokerUnavailable, DumpRefused, LoaderError, SourceNotFound
+from loader.feeds import Feed
 from loader.fetch import Dump, fetch
-from loader.landing import Load, land
-from loader.ledger import last_validator
+from loader.landing import land
+from loader.ledger import last_validator, load_dump
 from loader.source import parse_source
-from warehouse.source import fetch_options
-from warehouse.sync_request import SyncContext
+from loader.staging import ensure_table, staged_load_id
+from warehouse.ledger import LastPublication
+from warehouse.source import fetch_options, source_of
+from warehouse.sync_request import FeedLoad, SyncContext
 
 
-def fetch_dump(context: SyncContext, connection: psycopg.Connection) -> Dump:
-    """Fetch the dump into the landing folder.
+@dataclass(frozen=True, slots=True)
+class FeedDump:
+    """What could be had of one feed.
+
+    Attributes:
+        feed: whose.
+        dump: what was fetched; or the archived dump of the last publication; or nothing.
+        as_of: the trading day that the dump describes.
+        load_id: the load of the last publication, where its dump stands in for a new one.
+        trouble: why there is no dump of today, where there is none.
+    """
+
+    feed: Feed
+    dump: Dump | None
+    as_of: date
+    load_id: int | None = None
+    trouble: LoaderError | None = None
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether there is no dump of today."""
+        return self.trouble is not None
+
+    @property
+    def source(self) -> str:
+        """Where the dump came from; empty without one."""
+        return self.dump.source if self.dump else ""
+
+    @property
+    def sha256(self) -> str:
+        """The dump's; empty without one."""
+        return self.dump.sha256 if self.dump else ""
+
+
+def fetch_dumps(
+    context: SyncContext, connection: psycopg.Connection, before: LastPublication | None
+) -> tuple[FeedDump, ...]:
+    """Fetch every feed's dump into the landing folder; Kite's comes first.
 
     Raises:
-        LoaderError: it cannot be had, or is refused.
+        LoaderError: no dump can be had, or Kite's cannot and was never published.
     """
+    fetched = []
+    for feed in context.feeds:
+        try:
+            dump = _fetch(context, connection, feed)
+        except (BrokerUnavailable, DumpRefused, SourceNotFound) as error:
+            fetched.append(_stand_in(context, connection, feed, before, error))
+        else:
+            fetched.append(FeedDump(feed, dump, context.as_of))
+    _require_news(fetched)
+    return tuple(fetched)
+
+
+def _stand_in(
+    context: SyncContext,
+    connection: psycopg.Connection,
+    feed: Feed,
+    before: LastPublication | None,
+    error: LoaderError,
+) -> FeedDump:
+    """The dump that the last publication was built from, in the place of one that fails.
+
+    Raises:
+        LoaderError: the error, where there is nothing that could go on without the dump.
+    """
+    known = before.feeds.get(feed.name) if before else None
+    dump = load_dump(connection, known.load_id) if known and known.load_id else None
+    is_main = feed == context.feeds[0]
+    # A mistyped SOURCE is for a person to mend; a feed's file may just not be there yet.
+    if is_main and (len(context.feeds) == 1 or dump is None or isinstance(error, SourceNotFound)):
+        raise error
+    if known is None or dump is None:
+        found = FeedDump(feed, None, context.as_of, trouble=error)
+    else:
+        found = FeedDump(feed, dump, known.as_of_date, known.load_id, error)
+    context.stages.display.warn(_told(found))
+    return found
+
+
+def _require_news(found: Sequence[FeedDump]) -> None:
+    """With every broker down there is nothing to build."""
+    troubles = [one.trouble for one in found if one.trouble is not None]
+    if len(troubles) == len(found):
+        raise troubles[0]
+
+
+def _told(found: FeedDump) -> str:
+    kept = f"its rows of {found.as_of} stay, marked stale"
+    if found.dump is None:
+        kept = "nothing of it was ever published, so it is left out"
+    trouble = found.trouble.seen if found.trouble else ""
+    return f"{found.feed.title} has no dump for today: {kept} ({trouble})"
+
+
+def _fetch(context: SyncContext, connection: psycopg.Connection, feed: Feed) -> Dump:
     settings = context.warehouse.settings
-    request = context.request
+    asked = source_of(feed, context.request.source)
     # As it may be shown: a URL may hold a password or a key.
-    place = parse_source(request.source, context.feed).shown
-    context.run.update(stage="fetch", source=place, as_of_date=context.as_of)
-    with context.stages.stage("fetch", f"getting the {context.feed.name} dump") as stage:
+    place = parse_source(asked, feed).shown
+    if feed == context.feeds[0]:
+        context.run.update(stage="fetch", source=place, as_of_date=context.as_of)
+    name = _stage("fetch", context, feed)
+    with context.stages.stage(name, f"getting the {feed.name} dump") as stage:
         dump = fetch(
-            request.source,
-            context.feed,
+            asked,
+            feed,
             as_of=context.as_of,
             landing=settings.landing,
-            options=fetch_options(settings, request.filter_text),
-            known=last_validator(connection, context.feed.name, place),
+            options=fetch_options(settings, feed, context.request.filter_text),
+            known=last_validator(connection, feed.name, place),
             on_progress=lambda done, total: stage.advance(done, total, "downloading"),
         )
         news = ", unchanged at the broker" if dump.is_unchanged else ""
@@ -41,23 +144,60 @@ def fetch_dump(context: SyncContext, connection: psycopg.Connection) -> Dump:
     return dump
 
 
-def land_dump(
-    context: SyncContext, connection: psycopg.Connection, dump: Dump, preparing: Future[None]
-) -> Load:
-    """Land the dump, while `preparing` (dbt's import and parse) goes on beside it.
+def _stage(verb: str, context: SyncContext, feed: Feed) -> str:
+    """`fetch`; beside other feeds, `fetch dhan`."""
+    return verb if feed == context.feeds[0] else f"{verb} {feed.name}"
+
+
+def land_dumps(
+    context: SyncContext,
+    connection: psycopg.Connection,
+    dumps: Sequence[FeedDump],
+    preparing: Future[None],
+    before: LastPublication | None,
+) -> dict[str, FeedLoad]:
+    """Land every dump, while `preparing` (dbt's import and parse) goes on beside it.
 
     Raises:
         LoaderError: a row or the header is not what it must be, or PostgreSQL failed.
         BuildFailed: the dbt project does not parse.
     """
-    warehouse = context.warehouse
     context.run.update(stage="land")
-    with context.stages.stage("land", "copying into staging") as stage:
+    landed, loads = [], {}
+    for found in dumps:
+        try:
+            loads[found.feed.name] = _land(context, connection, found)
+        except DumpRefused as error:
+            if found.is_stale:
+                raise
+            instead = _stand_in(context, connection, found.feed, before, error)
+            loads[found.feed.name] = _land(context, connection, instead)
+            landed.append(instead)
+        else:
+            landed.append(found)
+    _require_news(landed)
+    context.run.update(load_id=loads[context.feeds[0].name].load_id)
+    with context.stages.stage("parse", "reading the dbt project") as stage:
+        preparing.result()
+        stage.done("dbt project parsed")
+    return loads
+
+
+def _land(context: SyncContext, connection: psycopg.Connection, found: FeedDump) -> FeedLoad:
+    feed, dump = found.feed, found.dump
+    if dump is None:
+        ensure_table(connection, feed)
+        return FeedLoad(None, found.as_of, "", 0, is_stale=True)
+    if found.load_id is not None and staged_load_id(connection, feed) == found.load_id:
+        # What the last publication was built from still stands there.
+        return FeedLoad(found.load_id, found.as_of, dump.sha256, 0, is_stale=True)
+    warehouse = context.warehouse
+    with context.stages.stage(_stage("land", context, feed), "copying into staging") as stage:
         load = land(
             connection,
             dump,
-            context.feed,
-            as_of=context.as_of,
+            feed,
+            as_of=found.as_of,
             started_at=warehouse.clock.now(),
             now=warehouse.clock.now,
             on_progress=lambda done, total: stage.advance(done, total, "copying into staging"),
@@ -65,14 +205,10 @@ def land_dump(
         stage.done(f"{load.rows:,} rows")
     for warning in load.warnings:
         context.stages.display.warn(warning)
-    context.run.update(load_id=load.load_id)
     prune(
         warehouse.settings.landing,
-        context.feed.name,
+        feed.name,
         warehouse.settings.landing_keep_days,
         keep={dump.path},
     )
-    with context.stages.stage("parse", "reading the dbt project") as stage:
-        preparing.result()
-        stage.done("dbt project parsed")
-    return load
+    return FeedLoad(load.load_id, found.as_of, dump.sha256, load.rows, is_stale=found.is_stale)

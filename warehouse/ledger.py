@@ -17,6 +17,15 @@ from psycopg.types.json import Jsonb
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedFeed:
+    """What a publication was built from, of one feed."""
+
+    load_id: int | None
+    as_of_date: date
+    is_stale: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LastPublication:
     """What consumers see now."""
 
@@ -29,6 +38,17 @@ class LastPublication:
     load_id: int | None
     rollback_of: int | None
     summary: Mapping[str, Any]
+
+    @property
+    def feeds(self) -> dict[str, PublishedFeed]:
+        """What it was built from, by feed."""
+        told = self.summary.get("feeds") or {}
+        return {
+            name: PublishedFeed(
+                facts["load_id"], date.fromisoformat(facts["as_of_date"]), facts["is_stale"]
+            )
+            for name, facts in told.items()
+        }
 
     @property
     def told(self) -> str:
@@ -138,10 +158,11 @@ class BuildParameters:
     filter: str
     filter_names: tuple[str, ...]
     reference_prices: Mapping[str, Decimal]
+    feeds: Mapping[str, PublishedFeed]
 
 
 def write_build_parameters(connection: psycopg.Connection, parameters: BuildParameters) -> None:
-    """Replace the one row of `ops.build_parameters`."""
+    """Replace the one row of `ops.build_parameters`, and those of `ops.build_feeds`."""
     # JSON numbers: the focus set takes no text for a price.
     prices = {name: float(price) for name, price in parameters.reference_prices.items()}
     with connection.transaction():
@@ -162,3 +183,10 @@ def write_build_parameters(connection: psycopg.Connection, parameters: BuildPara
                 Jsonb(prices),
             ),
         )
+        connection.execute("delete from ops.build_feeds")
+        for name, feed in parameters.feeds.items():
+            connection.execute(
+                "insert into ops.build_feeds (feed, load_id, as_of_date, is_stale)"
+                " values (%s, %s, %s, %s)",
+                (name, feed.load_id, feed.as_of_date, feed.is_stale),
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -21,16 +21,14 @@ from exporters.postgres import (
     unpublished_overrides,
     verify_published,
 )
-from loader.fetch import Dump
-from loader.landing import Load
 from warehouse import audit, destinations
 from warehouse.build import BuildReport, DbtProject
 from warehouse.candidate import audit_candidate, build_candidate
 from warehouse.fingerprint import fingerprint, project_digest
-from warehouse.intake import fetch_dump, land_dump
+from warehouse.intake import FeedDump, fetch_dumps, land_dumps
 from warehouse.ledger import LastPublication, last_publication
 from warehouse.settings import DBT_PROJECT
-from warehouse.sync_request import SyncContext, SyncResult
+from warehouse.sync_request import FeedLoad, SyncContext, SyncResult
 
 CANDIDATE = "candidate"
 # A hand change of subscriptions between build and publication means building again.
@@ -54,24 +52,24 @@ def run_sync(context: SyncContext) -> SyncResult:
         connection.commit()
         _capture_hand_changes(context, connection, is_first=result.before is None)
         _warn_of_older_day(context, result.before)
-        dump = fetch_dump(context, connection)
-        result.source = dump.source
-        if _is_published(context, connection, result.before, dump) and _repair(
+        dumps = fetch_dumps(context, connection, result.before)
+        result.source = dumps[0].source
+        if _is_published(context, connection, result.before, dumps) and _repair(
             context, connection, result
         ):
             return result
         worker = stack.enter_context(GateWorker.start())
-        project = DbtProject(context.warehouse.dsn, context.warehouse.settings.home / "dbt")
+        settings = context.warehouse.settings
+        project = DbtProject(context.warehouse.dsn, settings.home / "dbt", settings.feeds)
         # Importing and parsing is Python's work, landing is PostgreSQL's: side by side.
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        result.load = land_dump(context, connection, dump, pool.submit(project.prepare))
+        preparing = pool.submit(project.prepare)
+        result.loads = land_dumps(context, connection, dumps, preparing, result.before)
         if request.build_only:
-            build_candidate(context, connection, result.load, project)
+            build_candidate(context, connection, result.loads, project)
             result.status = "dry_run"
             return result
-        return _publish_audited(
-            context, connection, dump=dump, project=project, worker=worker, result=result
-        )
+        return _publish_audited(context, connection, project=project, worker=worker, result=result)
 
 
 def _capture_hand_changes(
@@ -102,9 +100,9 @@ def _warn_of_older_day(context: SyncContext, before: LastPublication | None) -> 
         )
 
 
-def _fingerprint(context: SyncContext, dump: Dump) -> str:
+def _fingerprint(context: SyncContext, dumps: Mapping[str, str]) -> str:
     return fingerprint(
-        dump_sha256=dump.sha256,
+        dumps=dumps,
         as_of_date=context.as_of,
         filter_text=context.request.filter_text,
         reference_prices=context.warehouse.settings.reference_prices,
@@ -116,11 +114,13 @@ def _is_published(
     context: SyncContext,
     connection: psycopg.Connection,
     before: LastPublication | None,
-    dump: Dump,
+    dumps: Sequence[FeedDump],
 ) -> bool:
     if before is None or context.request.force or context.request.build_only:
         return False
-    is_same = before.fingerprint == _fingerprint(context, dump)
+    is_same = before.fingerprint == _fingerprint(
+        context, {found.feed.name: found.sha256 for found in dumps}
+    )
     return is_same and not unpublished_overrides(connection)
 
 
@@ -166,21 +166,17 @@ def _publish_audited(
     context: SyncContext,
     connection: psycopg.Connection,
     *,
-    dump: Dump,
     project: DbtProject,
     worker: GateWorker,
     result: SyncResult,
 ) -> SyncResult:
     """Build, audit and publish; again from the build when subscriptions changed meanwhile."""
-    assert result.load is not None  # noqa: S101  # landed before this is called
     for attempt in range(1, BUILDS_AT_MOST + 1):
-        report = build_candidate(context, connection, result.load, project)
+        report = build_candidate(context, connection, result.loads, project)
         oids = candidate_oids(connection, CANDIDATE, report.published_names)
         built = audit.Built(project, report.broken)
-        result.audit = audit_candidate(
-            context, connection, worker, built, dump=dump, before=result.before
-        )
-        request = _publish_request(context, dump, report, result.load, oids)
+        result.audit = audit_candidate(context, connection, worker, built, result=result)
+        request = _publish_request(context, report, result.loads, oids)
         if context.request.dry_run:
             return _plan_only(context, connection, request, result)
         try:
@@ -207,17 +203,22 @@ def _publish_audited(
 
 
 def _publish_request(
-    context: SyncContext, dump: Dump, report: BuildReport, load: Load, oids: Mapping[str, int]
+    context: SyncContext,
+    report: BuildReport,
+    loads: Mapping[str, FeedLoad],
+    oids: Mapping[str, int],
 ) -> PublishRequest:
+    main = loads[context.feeds[0].name]
     return PublishRequest(
         candidate_schema=CANDIDATE,
         tables=report.published_names,
         as_of_date=context.as_of,
         run_id=context.run.run_id,
-        load_id=load.load_id,
+        load_id=main.load_id,
         filter=context.request.filter_text,
-        dump_sha256=dump.sha256,
-        fingerprint=_fingerprint(context, dump),
+        dump_sha256=main.sha256,
+        fingerprint=_fingerprint(context, {name: load.sha256 for name, load in loads.items()}),
+        feeds={name: load.facts() for name, load in loads.items()},
         published_at=context.warehouse.clock.now(),
         destinations=destinations.NAMES,
         expected_oids=oids,

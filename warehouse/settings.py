@@ -41,8 +41,7 @@ class Settings(BaseSettings):
     focus_instruments_file: Path | None = None
 
     as_of: date | None = None
-    kite_instruments_url: str = "https://api.kite.trade/instruments"
-    kite_authorization: SecretStr | None = None
+    feeds: Annotated[tuple[str, ...], NoDecode] = ("kite",)
     fetch_connect_timeout_seconds: Annotated[float, Field(gt=0)] = 10
     fetch_read_timeout_seconds: Annotated[float, Field(gt=0)] = 30
     fetch_total_timeout_seconds: Annotated[float, Field(gt=0)] = 300
@@ -59,6 +58,9 @@ class Settings(BaseSettings):
     gate_rows_growth_ratio: Annotated[float, Field(ge=1)] = 1.5
     gate_rows_compared_min: Annotated[int, Field(ge=1)] = 50
     gate_rejected_max_ratio: Ratio = 0.001
+    gate_feed_stale_days: Annotated[int, Field(ge=0)] = 3
+    gate_feed_conflicts_max_ratio: Ratio = 0.01
+    gate_feed_matched_min_ratio: Ratio = 0.50
     gate_churn_max_ratio: Ratio = 0.25
     gate_churn_listed_max_ratio: Annotated[float, Field(ge=0)] = 0.50
     gate_churn_identity_max_ratio: Ratio = 0.02
@@ -96,7 +98,7 @@ class Settings(BaseSettings):
             prices[name.strip()] = amount
         return prices
 
-    @field_validator("gate_required_exchanges", "gate_required_segments", mode="before")
+    @field_validator("feeds", "gate_required_exchanges", "gate_required_segments", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -152,6 +154,21 @@ class Settings(BaseSettings):
         ).absolute()
 
 
+class FeedSettings(BaseSettings):
+    """Where one feed's dump comes from: `<FEED>_SOURCE` and so on, the same for every broker."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+
+    source: str | None = None
+    instruments_url: str | None = None
+    authorization: SecretStr | None = None
+
+
+def read_feed_settings(feed: str) -> FeedSettings:
+    """Read the settings that begin with a feed's name."""
+    return FeedSettings(_env_prefix=f"{feed}_")
+
+
 def read_settings(**overrides: object) -> Settings:
     """Read the settings; options of the command line beat the environment.
 
@@ -182,7 +199,7 @@ def _told(error: ValidationError) -> str:
     for problem in error.errors(include_url=False):
         name = ".".join(str(part) for part in problem["loc"]).upper()
         seen = problem["input"]
-        is_secret = name in {"DATABASE_URL", "REDIS_URL", "KITE_AUTHORIZATION"}
+        is_secret = name in {"DATABASE_URL", "REDIS_URL"}
         shown = "" if is_secret else f" (it is {str(seen)[:80]!r})"
         lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}{shown}")
     return f"{'; '.join(lines)}. Set it in the environment or in .env; see .env.example."

@@ -1,4 +1,4 @@
-"""From `--source` and the settings to what the loader fetches."""
+"""From `--source`, FEEDS and the settings of each feed to what the loader fetches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from loader.feeds import FEEDS, KITE, Feed
 from loader.fetch import FetchOptions
 from warehouse.errors import UsageError
-from warehouse.settings import Settings
+from warehouse.settings import Settings, read_feed_settings
 
 SAMPLE = "sample"
 URL_SCHEMES = ("https", "http", "file")
@@ -20,7 +20,7 @@ def check_source(source: str) -> str:
     Raises:
         UsageError: saying what is taken.
     """
-    if source in (SAMPLE, *FEEDS) or urlsplit(source).scheme in URL_SCHEMES:
+    if source in (SAMPLE, KITE.name) or urlsplit(source).scheme in URL_SCHEMES:
         return source
     path = Path(source).expanduser()
     if not path.is_file():
@@ -31,16 +31,48 @@ def check_source(source: str) -> str:
     return str(path.resolve())
 
 
-def feed_of(settings: Settings) -> Feed:
-    """Kite's feed, at the URL of the settings."""
-    return KITE.with_url(settings.kite_instruments_url)
+def feeds_of(settings: Settings) -> tuple[Feed, ...]:
+    """The feeds that are on, in the order of FEEDS, each at the URL of its settings.
+
+    Raises:
+        UsageError: an unknown feed, one named twice, or Kite left out.
+    """
+    unknown = [name for name in settings.feeds if name not in FEEDS]
+    if unknown:
+        raise UsageError(
+            f"FEEDS names {', '.join(map(repr, unknown))}; the feeds are {', '.join(FEEDS)}."
+        )
+    if len(set(settings.feeds)) < len(settings.feeds):
+        raise UsageError(f"FEEDS names a feed twice: {','.join(settings.feeds)}.")
+    if settings.feeds[:1] != (KITE.name,):
+        raise UsageError(
+            f"FEEDS is {','.join(settings.feeds)!r}; it must begin with kite, whose tokens Redis, "
+            f".env and public.instruments hold."
+        )
+    return tuple(_at_its_url(FEEDS[name]) for name in settings.feeds)
 
 
-def fetch_options(settings: Settings, filter_text: str) -> FetchOptions:
+def _at_its_url(feed: Feed) -> Feed:
+    url = read_feed_settings(feed.name).instruments_url
+    return feed.with_url(url) if url else feed
+
+
+def source_of(feed: Feed, asked: str) -> str:
+    """Where a feed's dump comes from: Kite's as asked for, another's by `<FEED>_SOURCE`.
+
+    A file that is not there today is not a usage error: the feed is stale then.
+    """
+    if feed.name == KITE.name:
+        return asked
+    return read_feed_settings(feed.name).source or feed.name
+
+
+def fetch_options(settings: Settings, feed: Feed, filter_text: str) -> FetchOptions:
     """Timeouts, attempts, size cap and headers."""
-    headers = {"X-Kite-Version": "3"}
-    if settings.kite_authorization is not None:
-        headers["Authorization"] = settings.kite_authorization.get_secret_value()
+    headers = {"X-Kite-Version": "3"} if feed.name == KITE.name else {}
+    authorization = read_feed_settings(feed.name).authorization
+    if authorization is not None:
+        headers["Authorization"] = authorization.get_secret_value()
     return FetchOptions(
         connect_timeout=settings.fetch_connect_timeout_seconds,
         read_timeout=settings.fetch_read_timeout_seconds,

@@ -9,7 +9,6 @@ from typing import Any
 
 from exporters.postgres import Publication
 from loader.feeds import Feed
-from loader.landing import Load
 from warehouse.audit import Audit
 from warehouse.destinations import Export
 from warehouse.display import TimedStages
@@ -41,6 +40,34 @@ class SyncRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedLoad:
+    """One feed's part in a build.
+
+    Attributes:
+        load_id: its load in `ops.loads`; None when no dump of it was ever landed.
+        as_of_date: the trading day that its dump describes.
+        sha256: of the dump's uncompressed bytes; empty without one.
+        rows: how many rows were landed in this run.
+        is_stale: whether the dump is that of the last publication, for want of a new one.
+    """
+
+    load_id: int | None
+    as_of_date: date
+    sha256: str
+    rows: int
+    is_stale: bool
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values, as `ops.publications.summary` keeps them."""
+        return {
+            "load_id": self.load_id,
+            "as_of_date": self.as_of_date.isoformat(),
+            "sha256": self.sha256,
+            "is_stale": self.is_stale,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class SyncContext:
     """What every step of one sync works with."""
 
@@ -48,7 +75,7 @@ class SyncContext:
     request: SyncRequest
     run: Run
     stages: TimedStages
-    feed: Feed
+    feeds: tuple[Feed, ...]
     as_of: date
     started_at: datetime
 
@@ -66,7 +93,7 @@ class SyncResult:
     audit: Audit | None = None
     exports: tuple[Export, ...] = ()
     before: LastPublication | None = None
-    load: Load | None = None
+    loads: Mapping[str, FeedLoad] = field(default_factory=dict)
 
     @property
     def pending(self) -> tuple[Export, ...]:
@@ -81,7 +108,10 @@ class SyncResult:
             "filter": self.filter_text,
             "source": self.source,
             "publication_id": self.publication_id,
-            "rows_landed": self.load.rows if self.load else None,
+            "rows_landed": self.loads["kite"].rows if self.loads else None,
+            "feeds": {
+                name: {**load.facts(), "rows": load.rows} for name, load in self.loads.items()
+            },
             **(_published_facts(self.published) if self.published else {}),
             "verdict": self.audit.verdict.colour if self.audit else None,
             "report": str(self.audit.summary_html) if self.audit else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -95,6 +95,7 @@ class Facts:
     dump_sha256: str | None
     fingerprint: str
     rollback_of: int | None = None
+    feeds: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class PendingExport:
 
 def open_publication(cursor: Cursor, facts: Facts) -> int:
     """Write the publication's row; its number follows the highest. One publisher at a time."""
-    parameters = {name: getattr(facts, name) for name in Facts.__slots__}
+    parameters = {name: getattr(facts, name) for name in Facts.__slots__ if name != "feeds"}
     row = cursor.execute(_PUBLICATION, parameters).fetchone()
     assert row is not None  # noqa: S101  # an aggregate has one row
     return int(row[0])

@@ -106,7 +106,7 @@ def _publish(
 ) -> Publication:
     facts = Facts(
         request.published_at, request.as_of_date, request.run_id, request.load_id,
-        request.filter, request.dump_sha256, request.fingerprint,
+        request.filter, request.dump_sha256, request.fingerprint, feeds=request.feeds,
     )  # fmt: skip
     publication_id = open_publication(cursor, facts)
     applied = Applied()

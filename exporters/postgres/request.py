@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from exporters.destination import Plan
 
@@ -30,6 +31,7 @@ class PublishRequest:
         run_id: The sync run that asks.
         load_id: The load that the candidate was built from.
         dump_sha256: The dump that was loaded.
+        feeds: What the candidate was built from, by feed: plain values for the ledger.
         destinations: Names of the destinations outside PostgreSQL, recorded as pending.
         expected_oids: `candidate_oids` right after the audit; None skips the guard.
         lock_timeout_ms: How long a lock is waited for, milliseconds.
@@ -44,6 +46,7 @@ class PublishRequest:
     run_id: str | None = None
     load_id: int | None = None
     dump_sha256: str | None = None
+    feeds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     destinations: tuple[str, ...] = ()
     expected_oids: Mapping[str, int] | None = None
     lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS

@@ -22,7 +22,8 @@ from exporters.postgres.seal import seal
 from exporters.postgres.session import UNCHANGED, Connection, Cursor, Stopwatch, publishing
 
 _TARGET = """
-select as_of_date, load_id, filter, dump_sha256, fingerprint from ops.publications
+select as_of_date, load_id, filter, dump_sha256, fingerprint, summary -> 'feeds'
+from ops.publications
 where publication_id = %s
 """
 
@@ -146,10 +147,10 @@ def _facts(
             expected="the number of one in ops.publications",
             consumers=UNCHANGED,
         )
-    as_of_date, load_id, filter_name, dump_sha256, fingerprint = row
+    as_of_date, load_id, filter_name, dump_sha256, fingerprint, feeds = row
     return Facts(
         published_at, as_of_date, run_id, load_id, filter_name, dump_sha256, fingerprint,
-        rollback_of=publication_id,
+        rollback_of=publication_id, feeds=feeds or {},
     )  # fmt: skip
 
 

@@ -34,7 +34,8 @@ def seal(
         cursor,
         publication_id,
         rows_total=rows_total,
-        summary=summary(applied, exchanges, overrides_dropped, waiting),
+        summary=summary(applied, exchanges, overrides_dropped, waiting)
+        | {"feeds": {name: dict(told) for name, told in facts.feeds.items()}},
     )
     expect_exports(cursor, publication_id, destinations)
     payload = {

@@ -11,7 +11,7 @@ import psycopg2
 import pytest
 
 from warehouse import database
-from warehouse.build import profile_environment
+from warehouse.dbt_profile import profile_environment
 from warehouse.errors import UsageError
 
 

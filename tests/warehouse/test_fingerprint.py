@@ -11,7 +11,7 @@ import pytest
 from warehouse.fingerprint import fingerprint, project_digest
 
 FACTS: dict[str, Any] = {
-    "dump_sha256": "a" * 64,
+    "dumps": {"kite": "a" * 64},
     "as_of_date": date(2026, 8, 17),
     "filter_text": "nifty",
     "reference_prices": {"NIFTY": Decimal("24500.5")},
@@ -26,7 +26,8 @@ def test_the_same_facts_give_the_same_fingerprint() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("dump_sha256", "b" * 64),
+        ("dumps", {"kite": "b" * 64}),
+        ("dumps", {"kite": "a" * 64, "dhan": "b" * 64}),
         ("as_of_date", date(2026, 8, 18)),
         ("filter_text", "nifty,sensex"),
         ("reference_prices", {"NIFTY": Decimal(24501)}),

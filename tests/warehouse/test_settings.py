@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from expectations.gate import Thresholds
+from loader.feeds import FEEDS
 from warehouse.audit import thresholds_of
 from warehouse.errors import UsageError
-from warehouse.settings import Settings, read_settings
+from warehouse.settings import Settings, read_feed_settings, read_settings
+from warehouse.source import feeds_of
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +119,14 @@ def test_a_redis_url_may_hold_an_at_sign_where_it_means_nothing_else(
 def test_every_setting_is_in_the_example_with_its_default(project: Path) -> None:
     text = (project / ".env.example").read_text()
     shown = dict(re.findall(r"^# ([A-Z_]+)=(\S*)", text, flags=re.MULTILINE))
-    assert set(shown) == {name.upper() for name in Settings.model_fields}
+    of_feeds = {
+        f"{feed}_{name}".upper() for feed in FEEDS for name in ("instruments_url", "source")
+    } - {"KITE_SOURCE"}  # that is what SOURCE says
+    assert set(shown) == {name.upper() for name in Settings.model_fields} | of_feeds | {
+        "KITE_AUTHORIZATION"
+    }
+    for feed in FEEDS.values():
+        assert shown[feed.url_setting] == feed.url
     defaults = Settings(_env_file=None)
     from_example = Settings(
         _env_file=None, **{name.lower(): value for name, value in shown.items() if value}
@@ -129,6 +138,37 @@ def test_secrets_are_not_shown_when_settings_are_printed(monkeypatch: pytest.Mon
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/d")
     monkeypatch.setenv("KITE_AUTHORIZATION", "token hunter2")
     assert "hunter2" not in repr(read_settings())
+    assert "hunter2" not in repr(read_feed_settings("kite"))
+    assert read_feed_settings("kite").authorization is not None
+
+
+def test_a_feeds_settings_begin_with_its_name(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_folder / ".env").write_text("DHAN_SOURCE=from-file.csv\nUPSTOX_SOURCE=other.json\n")
+    monkeypatch.setenv("UPSTOX_SOURCE", "from-environment.json")
+    assert read_feed_settings("dhan").source == "from-file.csv"
+    assert read_feed_settings("upstox").source == "from-environment.json"
+    assert read_feed_settings("angel_one").source is None
+
+
+@pytest.mark.parametrize(
+    ("feeds", "told"),
+    [
+        ("kite,zerodha", "'zerodha'"),
+        ("kite,dhan,dhan", "twice"),
+        ("dhan,kite", "begin with kite"),
+        ("dhan", "begin with kite"),
+        ("", "kite"),
+    ],
+)
+def test_feeds_are_checked(monkeypatch: pytest.MonkeyPatch, feeds: str, told: str) -> None:
+    monkeypatch.setenv("FEEDS", feeds)
+    if not feeds:
+        assert [feed.name for feed in feeds_of(read_settings())] == ["kite"]
+        return
+    with pytest.raises(UsageError, match=told):
+        feeds_of(read_settings())
 
 
 def test_every_threshold_of_the_gate_can_be_set_and_has_the_same_default() -> None:
