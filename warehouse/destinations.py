@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from exporters.canonical_yaml import CanonicalInstrumentsFile
 from exporters.destination import Destination, Outcome, export
 from exporters.dotenv import DotenvLine
 from exporters.errors import ExportError
@@ -25,6 +26,7 @@ from exporters.redis import RedisHashes
 from warehouse.display import TimedStages
 from warehouse.errors import ServiceUnavailable, WarehouseError
 from warehouse.session import Warehouse
+from warehouse.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,15 @@ def _token_lookup(warehouse: Warehouse, connection: psycopg.Connection, schema: 
     )
 
 
+def _canonical(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+    return CanonicalInstrumentsFile(
+        warehouse.settings.canonical_instruments_path,
+        connection,
+        schema=schema,
+        verified_digest=_verified_digest(connection, CanonicalInstrumentsFile.name, schema),
+    )
+
+
 def _verified_digest(connection: psycopg.Connection, name: str, schema: str) -> str | None:
     """What the file held after the last export, if that was of what is exported now."""
     publication_id = last_publication_id(connection)
@@ -79,9 +90,16 @@ MAKERS: dict[str, Maker] = {
     "dotenv": _dotenv,
     "token_lookup": _token_lookup,
     "focus_instruments": _focus,
+    "canonical_instruments": _canonical,
 }
-NAMES = tuple(MAKERS)
-FILES = ("token_lookup", "focus_instruments")
+FILES = ("token_lookup", "focus_instruments", "canonical_instruments")
+_OF_SEVERAL_FEEDS = {"canonical_instruments"}
+
+
+def names(settings: Settings) -> tuple[str, ...]:
+    """The destinations of these settings; with Kite alone there are no brokers to map."""
+    has_several = len(settings.feeds) > 1
+    return tuple(name for name in MAKERS if has_several or name not in _OF_SEVERAL_FEEDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +200,9 @@ def _each(
         return done, started_at, warehouse.clock.now()
 
     with ThreadPoolExecutor(1) as pool:
-        files = [pool.submit(timed, name) for name in FILES]
-        yield from map(timed, (name for name in NAMES if name not in FILES))
+        wanted = names(warehouse.settings)
+        files = [pool.submit(timed, name) for name in wanted if name in FILES]
+        yield from map(timed, (name for name in wanted if name not in FILES))
         for file in files:
             yield file.result()
 

@@ -220,7 +220,7 @@ def _publish_request(
         fingerprint=_fingerprint(context, {name: load.sha256 for name, load in loads.items()}),
         feeds={name: load.facts() for name, load in loads.items()},
         published_at=context.warehouse.clock.now(),
-        destinations=destinations.NAMES,
+        destinations=destinations.names(context.warehouse.settings),
         expected_oids=oids,
     )
 

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     warehouse_home: Path = Path(".warehouse")
     token_lookup_file: Path | None = None
     focus_instruments_file: Path | None = None
+    canonical_instruments_file: Path | None = None
 
     as_of: date | None = None
     feeds: Annotated[tuple[str, ...], NoDecode] = ("kite",)
@@ -151,6 +152,13 @@ class Settings(BaseSettings):
         """Where `focus_instruments.json` is written."""
         return (
             self.focus_instruments_file or self.home / "files/focus_instruments.json"
+        ).absolute()
+
+    @property
+    def canonical_instruments_path(self) -> Path:
+        """Where `canonical_instruments.yaml` is written, when there are several feeds."""
+        return (
+            self.canonical_instruments_file or self.home / "files/canonical_instruments.yaml"
         ).absolute()
 
 

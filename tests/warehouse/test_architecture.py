@@ -57,7 +57,14 @@ def test_modules_are_small_and_named_for_what_they_do(project: Path, package: st
 
 
 def test_only_settings_and_mains_read_the_environment(project: Path) -> None:
-    allowed = {"settings.py", "__main__.py", "standalone.py", "cli.py", "dbt_profile.py", "audit.py"}
+    allowed = {
+        "settings.py",
+        "__main__.py",
+        "standalone.py",
+        "cli.py",
+        "dbt_profile.py",
+        "audit.py",
+    }
     for package in PACKAGES:
         for path in modules(project, package):
             if path.name not in allowed:
