@@ -3,7 +3,7 @@
 Every ratio is against something that ran a moment before on the same servers: the row-at-a-time
 scripts, a bare COPY, `redis-cli --pipe`. Absolute seconds are printed for orientation only.
 
-    python -m benchmarks [--only sync|landing|redis|growth] [--repeat N]
+    python -m benchmarks [--only sync|memory|landing|feeds|redis|growth] [--repeat N]
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def _indented(text: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; 1 when a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("sync", "memory", "landing", "redis", "growth"))
+    parser.add_argument("--only", choices=("sync", "memory", "landing", "feeds", "redis", "growth"))
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args(arguments)
     if not dumps.REAL.exists():
@@ -168,6 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "sync": lambda: bench.measure(table, dumps.REAL, options.repeat),
             "memory": lambda: bench.memory(table, dumps.REAL),
             "landing": lambda: landing.measure(table, server, dumps.REAL, options.repeat),
+            "feeds": lambda: landing.measure_feeds(table, server, options.repeat),
             "redis": lambda: redis_export.measure(table, server, dumps.REAL, options.repeat),
             "growth": lambda: bench.growth(table),
         }
