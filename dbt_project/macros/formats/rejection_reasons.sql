@@ -29,11 +29,14 @@
     )
 {%- endmacro %}
 
-{% macro expiry_reason() -%}
+{% macro expiry_reason(
+    form='a calendar day written YYYY-MM-DD',
+    expires="instrument_type in ('FUT', 'CE', 'PE')"
+) -%}
     case
         when expiry <> '' and expiry_value is null
-            then 'is not a calendar day written YYYY-MM-DD'
-        when expiry = '' and instrument_type in ('FUT', 'CE', 'PE')
+            then 'is not {{ form }}'
+        when expiry = '' and {{ expires }}
             then 'is blank on a contract that expires'
     end
 {%- endmacro %}
