@@ -39,7 +39,7 @@ $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q -j 0 loader expectations exporters warehouse
+	@$(BIN)/python -m compileall -q -j 0 loader expectations exporters warehouse instrument_registry
 	@touch $@
 
 sync: $(READY) ## the whole way from dump to PostgreSQL, Redis and .env

@@ -24,6 +24,13 @@ class PublishedFeed:
     as_of_date: date
     is_stale: bool
 
+    @property
+    def told(self) -> str:
+        """The day of its dump, and whether that is the last good one for want of a newer."""
+        if self.load_id is None:
+            return "none yet"
+        return f"{self.as_of_date} (stale)" if self.is_stale else f"{self.as_of_date}"
+
 
 @dataclass(frozen=True, slots=True)
 class LastPublication:
@@ -49,6 +56,11 @@ class LastPublication:
             )
             for name, facts in told.items()
         }
+
+    @property
+    def told_feeds(self) -> str:
+        """Each feed with the day of its dump: `kite 2026-08-17, dhan 2026-08-14 (stale)`."""
+        return ", ".join(f"{name} {feed.told}" for name, feed in self.feeds.items())
 
     @property
     def told(self) -> str:

@@ -53,6 +53,7 @@ class Status:
             "published_at": publication.published_at.isoformat() if publication else None,
             "age_seconds": self.age_seconds,
             "filter": publication.filter if publication else None,
+            "feeds": publication.told_feeds if publication else None,
             "summary": dict(publication.summary) if publication else None,
             "pending_destinations": list(self.pending),
             "runs": [dict(run) for run in self.runs],

@@ -63,6 +63,9 @@ def _print_content(console: Console, result: SyncResult) -> None:
     told = ", ".join(f"{name} {rows:,}" for name, rows in exchanges.items())
     console.print(f"  rows          {sum(exchanges.values()):,}: {told}", soft_wrap=True)
     console.print(f"  subscriptions {published.subscriptions:,}")
+    if len(result.loads) > 1:
+        feeds = ", ".join(f"{name} {load.told}" for name, load in result.loads.items())
+        console.print(f"  feeds         {feeds}", soft_wrap=True)
     tables = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     tables.add_column("  table")
     for name in ("added", "changed", "removed"):
@@ -109,6 +112,8 @@ def print_status(console: Console, status: Status) -> None:
     publication = status.publication
     if publication is not None:
         console.print(f"  {publication.told}", soft_wrap=True)
+        if len(publication.feeds) > 1:
+            console.print(f"  feeds {publication.told_feeds}", soft_wrap=True)
         if status.age_seconds is not None:
             console.print(f"  published {told_age(status.age_seconds)} ago")
         console.print(f"  subscriptions {publication.summary.get('subscriptions', 0):,}")

@@ -57,6 +57,13 @@ class FeedLoad:
     rows: int
     is_stale: bool
 
+    @property
+    def told(self) -> str:
+        """A few words for the closing summary."""
+        if self.load_id is None:
+            return "none yet"
+        return f"stale, of {self.as_of_date}" if self.is_stale else f"{self.rows:,}"
+
     def facts(self) -> dict[str, Any]:
         """Plain values, as `ops.publications.summary` keeps them."""
         return {
