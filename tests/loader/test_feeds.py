@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from loader import archive
 from loader.archive import read_archived
@@ -292,6 +294,62 @@ def test_a_refused_json_dump_leaves_the_landed_one(
     )
     status = database.execute("select status from ops.loads order by load_id").fetchall()
     assert status == [("landed",), ("refused",)]
+
+
+def test_progress_of_a_json_landing_ends_at_the_size_of_the_dump(
+    get: Get, put: Put, tmp_path: Path
+) -> None:
+    data = json.dumps(ROWS * 400, indent=1).encode() + b"\n\n"
+    (tmp_path / "angel.json").write_bytes(data)
+    seen: list[tuple[int, int | None]] = []
+    put(
+        get(tmp_path / "angel.json", ANGEL),
+        feed=ANGEL,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert len(seen) > 5
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(data), len(data))
+
+
+def as_staged(cell: object) -> str:
+    if cell is None:
+        return ""
+    return cell if isinstance(cell, str) else json.dumps(cell)
+
+
+cells = st.one_of(
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
+    st.integers(),
+    st.booleans(),
+    st.none(),
+)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    rows=st.lists(st.fixed_dictionaries(dict.fromkeys(ANGEL.columns, cells)), min_size=1),
+    is_ascii=st.booleans(),
+)
+def test_any_object_survives_the_copy(
+    get: Get,
+    put: Put,
+    database: psycopg.Connection,
+    tmp_path: Path,
+    rows: list[dict[str, object]],
+    is_ascii: bool,  # noqa: FBT001  # hypothesis passes it by name
+) -> None:
+    text = json.dumps(rows, ensure_ascii=is_ascii)
+    (tmp_path / "angel.json").write_text(text, encoding="utf-8", newline="")
+    put(get(tmp_path / "angel.json", ANGEL), feed=ANGEL)
+    wanted = [[as_staged(row[column]) for column in ANGEL.columns] for row in rows]
+    found = database.execute(
+        "select * from staging.angel_one_instruments order by _line_number"
+    ).fetchall()
+    database.commit()
+    assert [list(row[2:]) for row in found] == wanted
 
 
 def test_the_columns_that_a_form_lacks_are_empty_and_never_null(
