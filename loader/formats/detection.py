@@ -27,13 +27,13 @@ def format_of(start: bytes, feed: Feed, *, is_all: bool = False) -> Format | Non
     if feed.json is None:
         return "csv"
     text = start.removeprefix(BYTE_ORDER_MARK).lstrip()
-    is_short = not text or BYTE_ORDER_MARK.startswith(start)
-    if is_short and not is_all and len(start) <= csv_check.MAX_HEADER_BYTES:
+    if text.startswith(b"["):
+        return "json"
+    # A whole line, for the words of a refusal.
+    if b"\n" not in text and not is_all and len(start) <= csv_check.MAX_HEADER_BYTES:
         return None
     if not start:
         raise csv_check.empty_dump()
-    if text.startswith(b"["):
-        return "json"
     line = text.partition(b"\n")[0][: csv_check.MAX_HEADER_BYTES].decode(errors="replace")
     csv_check.refuse_other_formats(line.rstrip("\r"), feed)
     if feed.csv is None:

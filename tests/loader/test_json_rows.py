@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -265,3 +266,25 @@ def test_warnings_count_every_object_that_has_the_key() -> None:
         "of the Angel One dump is new: in {} of 81 objects, first in element {}; it was not landed"
     )
     assert reading.warnings == (f"key 'z' {told}".format(40, 2), f"key 'q' {told}".format(1, 81))
+
+
+JSON_CASES = sorted((Path(__file__).parent / "cases").glob("*/*/input.json"))
+
+
+def outcome(data: bytes, size: int, feed: Feed, *, is_exact: bool) -> bytes | str:
+    """The rows for COPY, or what is said of the dump."""
+    try:
+        reading = read_dump(cut(data, size), feed, 7, is_exact=is_exact)
+        return b"".join(block.payload for block in reading.blocks())
+    except DumpRefused as refusal:
+        # What follows is quoted as far as it had come.
+        return refusal.seen.partition(" stands ")[0]
+
+
+@pytest.mark.parametrize("case", JSON_CASES, ids=lambda case: f"{case.parts[-3]}-{case.parts[-2]}")
+def test_a_case_ends_the_same_however_it_comes(case: Path) -> None:
+    feed = FEEDS[case.parts[-3]]
+    data = case.read_bytes()
+    exact = outcome(data, len(data) or 1, feed, is_exact=True)
+    for size in (1, 37, 200, len(data) or 1):
+        assert outcome(data, size, feed, is_exact=False) == exact
