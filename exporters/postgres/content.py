@@ -16,6 +16,7 @@ from psycopg import sql
 from exporters.destination import Plan
 from exporters.postgres.catalog import Relation, read_relations
 from exporters.postgres.difference import (
+    TableDifference,
     TableState,
     apply_difference,
     log_undo,
@@ -44,6 +45,7 @@ class Applied:
     """What a publication has done so far."""
 
     tables: dict[str, Plan] = field(default_factory=dict)
+    differences: dict[str, TableDifference] = field(default_factory=dict)
     states: dict[str, TableState] = field(default_factory=dict)
     emptied_by_undo: set[str] = field(default_factory=set)
     instruments: Plan | None = None
@@ -57,6 +59,7 @@ def publish_table(
     """Plan, log, apply and read back one table of its final shape."""
     difference = plan_table(cursor, wanted, published, position=len(applied.tables))
     applied.tables[published.name] = difference.plan
+    applied.differences[published.name] = difference
     if difference.was_empty:
         applied.emptied_by_undo.add(published.name)
     if not difference.plan.is_empty:

@@ -5,7 +5,8 @@
     ├── SubscriptionsChangedMeanwhile         a person changed is_active since: build again
     └── DestinationRefused                    exporters.errors
         ├── PublicationUnknown                no publication has this number
-        └── PublicationOutOfReach             its undo rows were pruned
+        ├── PublicationOutOfReach             its undo rows were pruned
+        └── OlderThanPublished                its day is before the last published one
 
 A lock that is not given in time, a lost connection or a full disk is a
 `DestinationUnavailable`; a shape or a row that the target cannot take is a
@@ -48,3 +49,7 @@ class PublicationUnknown(DestinationRefused):
 
 class PublicationOutOfReach(DestinationRefused):
     """The rows that lead back to the publication were pruned."""
+
+
+class OlderThanPublished(DestinationRefused):
+    """The as-of date is before that of the last publication."""

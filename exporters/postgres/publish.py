@@ -13,6 +13,7 @@ from exporters.postgres.candidate import audited_candidate
 from exporters.postgres.catalog import Relation, read_relations, read_views
 from exporters.postgres.content import Applied, publish_instruments, publish_table
 from exporters.postgres.errors import SubscriptionsChangedMeanwhile
+from exporters.postgres.history import record_publication, refuse_older_day
 from exporters.postgres.ledger import Facts, open_publication
 from exporters.postgres.legacy_shape import INSTRUMENTS, read_instruments
 from exporters.postgres.migration import Migration, apply_steps, migrated, plan_migration
@@ -58,6 +59,7 @@ def publish(
             overrides are recorded, nothing else is: build again.
         DestinationUnavailable: PostgreSQL went away, is full, or somebody holds a lock.
         DestinationRefused: A shape or a row that the published tables cannot take.
+        OlderThanPublished: The as-of date is before that of the last publication.
         VerificationError: The tables would not read back as the candidate.
     """
     late = 0
@@ -65,6 +67,7 @@ def publish(
     with publishing(connection, lock_timeout_ms=request.lock_timeout_ms) as cursor:
         with watch.stage("lock"):
             candidate = audited_candidate(cursor, request)
+            refuse_older_day(cursor, request.as_of_date)
             hold_instruments(cursor)
             if not plan_only:
                 late = capture(
@@ -122,8 +125,10 @@ def _publish(
     with watch.stage("views"):
         _publish_views(cursor, candidate, grants, applied)
     publish_instruments(cursor, applied, watch, now=request.published_at)
+    with watch.stage("history"):
+        dropped = record_publication(cursor, publication_id, facts, applied)
     with watch.stage("ledger"):
-        dropped = drop_spent(cursor, filter_name=request.filter, as_of=request.as_of_date)
+        dropped += drop_spent(cursor, filter_name=request.filter, as_of=request.as_of_date)
         return seal(
             cursor,
             publication_id,
@@ -175,7 +180,7 @@ def _make_way(
             views = [
                 one for one in published.values() if one.kind == "view" and one.name not in grants
             ]
-            views += read_views(cursor, candidate_schema)
+            views += [*read_views(cursor, candidate_schema), *read_views(cursor, "history")]
             grants |= step_aside(cursor, migration.table, migration.retyped, views)
     return grants
 

@@ -12,6 +12,7 @@ from psycopg import sql
 from exporters.postgres.catalog import Relation, read_relations, temporary_schema
 from exporters.postgres.content import Applied, publish_instruments, publish_table
 from exporters.postgres.errors import PublicationOutOfReach, PublicationUnknown
+from exporters.postgres.history import record_rollback
 from exporters.postgres.ledger import Facts, open_publication
 from exporters.postgres.migration import Step, apply_steps
 from exporters.postgres.overrides import capture
@@ -128,10 +129,13 @@ def rollback_to(
             with watch.stage(f"marts.{name}"):
                 _put_back(cursor, published, way, number, applied)
         publish_instruments(cursor, applied, watch, now=published_at)
+        with watch.stage("history"):
+            dropped = record_rollback(cursor, number, facts, publication_id)
         cursor.execute(_RESTORE, [publication_id])
         publication = seal(
-            cursor, number, facts, applied, destinations=destinations, is_plan=plan_only
-        )
+            cursor, number, facts, applied,
+            destinations=destinations, overrides_dropped=dropped, is_plan=plan_only,
+        )  # fmt: skip
         if plan_only:
             raise psycopg.Rollback
     return replace(publication, seconds=watch.seconds)

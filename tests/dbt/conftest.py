@@ -123,7 +123,7 @@ def dbt(server_dsn: str, project: Path, tmp_path_factory: pytest.TempPathFactory
 def database(dbt: Dbt) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     """A connection to the tests' database, emptied for this module."""
     with psycopg.connect(dbt.dsn, row_factory=dict_row) as connection:
-        for schema in ("candidate", "marts", "staging", "ops", "dev_tests"):
+        for schema in ("candidate", "marts", "staging", "ops", "history", "dev_tests"):
             connection.execute(f"drop schema if exists {schema} cascade")
         connection.commit()
         yield connection

@@ -145,17 +145,6 @@ unexplained as (
         )
 ),
 
--- The id is published too, for something else.
-reused as (
-    select unexplained.canonical_id
-    from unexplained
-    where
-        exists (
-            select 1 from paired
-            where paired.old_id = unexplained.canonical_id
-        )
-),
-
 -- It was published once and left: the last time that it did, one look-up an id.
 last_departed as (
     select
@@ -176,19 +165,14 @@ last_departed as (
         where departed.canonical_id = unexplained.canonical_id
     ) as latest
     -- noqa: enable=LT02
-    where
-        latest.recency = 1
-        and not exists (
-            select 1 from reused
-            where reused.canonical_id = unexplained.canonical_id
-        )
+    where latest.recency = 1
 ),
 
 -- Its exchange token is the one with which it left.
 relisted as (
-    select distinct
+    select
         last_departed.canonical_id,
-        last_departed.instrument_id
+        min(last_departed.instrument_id) as instrument_id
     from last_departed
     -- one to one, seldom to several brokers
     inner join candidate
@@ -196,6 +180,24 @@ relisted as (
             last_departed.canonical_id = candidate.canonical_id
             and last_departed.exchange = candidate.exchange
             and last_departed.exchange_token = candidate.exchange_token
+    group by last_departed.canonical_id
+    -- Two that left with one id on one day: nobody can tell.
+    having count(distinct last_departed.instrument_id) = 1
+),
+
+-- The id is published too, for something else.
+reused as (
+    select unexplained.canonical_id
+    from unexplained
+    where
+        exists (
+            select 1 from paired
+            where paired.old_id = unexplained.canonical_id
+        )
+        and not exists (
+            select 1 from relisted
+            where relisted.canonical_id = unexplained.canonical_id
+        )
 ),
 
 final as (
@@ -216,12 +218,9 @@ final as (
     select
         canonical_id,
         null as continued_canonical_id,
-        min(instrument_id) as relisted_instrument_id,
+        instrument_id as relisted_instrument_id,
         'relisted' as basis
     from relisted
-    group by canonical_id
-    -- Two that left with one id on one day: nobody can tell.
-    having count(*) = 1
 )
 
 select * from final

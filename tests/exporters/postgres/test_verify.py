@@ -67,7 +67,7 @@ REJECTED = "insert into marts.rejected_rows values ('a', 1, 'b', 'c')"
         ("delete from marts.instruments where lot_size = 3150",
          "marts.instruments holds 5 rows, not the 6 rows that were published"),
         (REJECTED, "marts.rejected_rows holds 1 rows, not the 0 rows that were published"),
-        ("drop table marts.instruments", "marts.instruments does not exist"),
+        ("drop table marts.instruments cascade", "marts.instruments does not exist"),
         ("drop view marts.exp_json__token_lookup", "marts.exp_json__token_lookup does not exist"),
         ("update instruments set lot_size = 1 where name = 'GAIL'", DIFFERS + "1026"),
         ("delete from instruments where name = 'GAIL'", DIFFERS + "1026"),

@@ -1,0 +1,148 @@
+"""Write a publication into schema `history`, inside its transaction."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from psycopg import sql
+
+from exporters.postgres.content import Applied
+from exporters.postgres.errors import OlderThanPublished
+from exporters.postgres.history import touched
+from exporters.postgres.history.events import record_events
+from exporters.postgres.history.follow import follow_overrides
+from exporters.postgres.history.shape import Versioned, ensure_history
+from exporters.postgres.history.versions import apply_touched
+from exporters.postgres.ledger import Facts
+from exporters.postgres.override_rules import Override
+from exporters.postgres.request import BROKER_INSTRUMENTS
+from exporters.postgres.rows import columns
+from exporters.postgres.session import UNCHANGED, Cursor
+
+CONTINUITY = "instrument_continuity"
+
+_LAST_DAY = """
+select publication_id, as_of_date from ops.publications
+where publication_id < %s order by publication_id desc limit 1
+"""
+
+_ALL_INSTRUMENTS = sql.SQL("""
+insert into history.current_instruments (instrument_id, canonical_id, valid_from, publication_id)
+select {highest} + row_number() over (), canonical_id, {as_of}, {publication} from {published}
+""")
+
+_ALL_BROKERS = sql.SQL("""
+insert into {current} ({key}, valid_from, publication_id)
+select {key}, {as_of}, {publication} from {published}
+""")
+
+
+def refuse_older_day(cursor: Cursor, as_of: date) -> None:
+    """History goes forward: a day before the last published one has no place in it.
+
+    Raises:
+        OlderThanPublished: Naming both days, and the ways to do it nevertheless.
+    """
+    row = cursor.execute(_LAST_DAY, [2**62]).fetchone()
+    if row is not None and as_of < row[1]:
+        raise OlderThanPublished(
+            f"the as-of date {as_of} is before {row[1]}, which publication {row[0]} has published",
+            expected=f"a dump of {row[1]} or later",
+            consumers=UNCHANGED,
+            remedy="`warehouse rollback` puts an earlier publication back; older days come in"
+            " order with `warehouse backfill FOLDER`, before any later one",
+        )
+
+
+def record_publication(
+    cursor: Cursor, publication_id: int, facts: Facts, applied: Applied
+) -> tuple[Override, ...]:
+    """Write the versions and events of a publication whose content has just been applied.
+
+    Args:
+        cursor: Inside the publication's transaction.
+        publication_id: Its number.
+        facts: What it is about; its as-of date is not before that of the last one.
+        applied: Its differences: only what they name is looked at.
+
+    Returns:
+        Overrides that were dropped: of instruments that left, whose id now names another.
+    """
+    history = ensure_history(cursor)
+    if history is None:
+        return ()
+    instruments, brokers = history
+    as_of = facts.as_of_date
+    if not _has_rows(cursor):
+        highest = touched.highest_id(cursor)
+        record_all(cursor, instruments, brokers, publication_id, as_of, highest=highest)
+        return ()
+    known_brokers = _brokers_before(cursor, applied)
+    touched.find_instruments(
+        cursor, instruments, applied.differences.get(instruments.published.name),
+        publication_id, as_of, has_continuity=CONTINUITY in applied.tables,
+    )  # fmt: skip
+    apply_touched(cursor, instruments, touched.INSTRUMENTS, publication_id, as_of)
+    touched.find_brokers(
+        cursor, brokers, applied.differences.get(brokers.published.name), publication_id, as_of
+    )
+    apply_touched(cursor, brokers, touched.BROKERS, publication_id, as_of)
+    record_events(cursor, instruments, brokers, publication_id, facts, known_brokers=known_brokers)
+    return follow_overrides(cursor, touched.INSTRUMENTS)
+
+
+def record_all(
+    cursor: Cursor,
+    instruments: Versioned,
+    brokers: Versioned,
+    publication_id: int,
+    as_of: date,
+    *,
+    highest: int,
+) -> None:
+    """Begin with everything that is published: a version each, and no events.
+
+    That everything is listed on the first day is no news; a row of it each would be as long as
+    the tables themselves. No index either, but on the number: each costs as much as the rows.
+    """
+    parts = {"as_of": sql.Literal(as_of), "publication": sql.Literal(publication_id)}
+    cursor.execute(
+        _ALL_INSTRUMENTS.format(
+            **parts,
+            highest=sql.Literal(highest),
+            published=instruments.published.identifier,
+        )
+    )
+    cursor.execute(
+        "create unique index if not exists current_instruments_by_id"
+        " on history.current_instruments (instrument_id)"
+    )
+    cursor.execute(
+        _ALL_BROKERS.format(
+            **parts,
+            current=brokers.current,
+            key=columns(brokers.published.key),
+            published=brokers.published.identifier,
+        )
+    )
+
+
+def _has_rows(cursor: Cursor) -> bool:
+    row = cursor.execute("select exists (select from history.current_instruments)").fetchone()
+    return bool(row and row[0])
+
+
+def _brokers_before(cursor: Cursor, applied: Applied) -> tuple[str, ...]:
+    """The brokers of before, of those that the difference names: a new one lists everything."""
+    difference = applied.differences.get(BROKER_INSTRUMENTS)
+    if difference is None or difference.plan_table is None:
+        source = sql.Identifier("history", "current_broker_instruments")
+    else:
+        source = difference.plan_table
+    found = cursor.execute(
+        sql.SQL(
+            "select s.broker from (select distinct broker from {}) as s where exists"
+            " (select from history.current_broker_instruments as c where c.broker = s.broker)"
+        ).format(source)
+    ).fetchall()
+    return tuple(broker for (broker,) in found)

@@ -1,0 +1,309 @@
+"""Find the versions that a publication touches: what each was, what it is, who it is.
+
+The search begins with the keys that the publication's plan holds and with what
+`instrument_continuity` says; a row is touched for good only if its version really differs.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from psycopg import sql
+
+from exporters.postgres import rows
+from exporters.postgres.difference import TableDifference
+from exporters.postgres.history.shape import Versioned
+from exporters.postgres.history.versions import differ
+from exporters.postgres.session import Cursor
+
+INSTRUMENTS = "history_instruments"
+BROKERS = "history_brokers"
+BEFORE = {INSTRUMENTS: "history_instruments_before", BROKERS: "history_brokers_before"}
+
+# The rows as they were, from the undo log of this very publication.
+_BEFORE = sql.SQL("""
+create temporary table {before} on commit drop as
+select {key}, r as old_row
+from history.publication_changes as h
+cross join lateral jsonb_populate_record(null::{published}, h.before) as r
+where h.publication_id = {publication} and h.table_name = {name} and h.before is not null
+""")
+
+_NO_CONTINUITY = sql.SQL(
+    "select null::text as canonical_id, null::text as continued_canonical_id,"
+    " null::bigint as relisted_instrument_id where false"
+)
+
+_TOUCHED_INSTRUMENTS = sql.SQL("""
+create temporary table {touched} on commit drop as
+with continuity as ({continuity}),
+
+asked as (
+    {keys}
+    union
+    select canonical_id from continuity
+    union
+    select continued_canonical_id from continuity where continued_canonical_id is not null
+),
+
+held as (
+    select c.instrument_id, c.canonical_id, c.valid_from, c.publication_id
+    from history.current_instruments as c
+    inner join asked as a on a.canonical_id = c.canonical_id
+),
+
+claimed as (
+    select
+        a.canonical_id,
+        case
+            when t.canonical_id is null then same.instrument_id
+            when t.continued_canonical_id is not null then continued.instrument_id
+            when not exists (
+                select from history.current_instruments as c
+                where c.instrument_id = t.relisted_instrument_id
+            ) then t.relisted_instrument_id
+        end as instrument_id
+    from asked as a
+    inner join {published} as m on m.canonical_id = a.canonical_id
+    left join continuity as t on t.canonical_id = a.canonical_id
+    left join held as same on same.canonical_id = a.canonical_id
+    left join held as continued on continued.canonical_id = t.continued_canonical_id
+),
+
+-- One instrument to one id, whatever the claims are.
+settled as (
+    select
+        canonical_id,
+        case
+            when row_number() over (partition by instrument_id order by canonical_id) = 1
+            then instrument_id
+        end as instrument_id
+    from claimed
+),
+
+numbered as (
+    select
+        canonical_id,
+        coalesce(
+            instrument_id,
+            {highest} + row_number() over (partition by instrument_id is null order by canonical_id)
+        ) as instrument_id
+    from settled
+),
+
+sides as (
+    select
+        coalesce(h.instrument_id, n.instrument_id) as instrument_id,
+        h.canonical_id as old_canonical_id,
+        n.canonical_id as new_canonical_id,
+        h.instrument_id is not null as has_old,
+        h.valid_from as old_from,
+        h.publication_id as old_publication,
+        n.instrument_id is not null as has_new
+    from held as h
+    full join numbered as n on n.instrument_id = h.instrument_id
+)
+
+select
+    s.instrument_id, s.instrument_id as old_id, s.instrument_id as new_id,
+    s.old_canonical_id, s.new_canonical_id,
+    s.has_old, s.old_from, s.old_publication, s.has_new,
+    coalesce(b.old_row, o) as old_row, n as new_row,
+    {base}
+from sides as s
+left join {before} as b on b.canonical_id = s.old_canonical_id
+left join {published} as o on o.canonical_id = s.old_canonical_id
+left join {published} as n on n.canonical_id = s.new_canonical_id
+left join {past} as p
+    on p.instrument_id = s.instrument_id and p.superseded_by is null and p.valid_to = {as_of}
+""")
+
+# A canonical id may have become another instrument's while a broker's row is as it was.
+_TOUCHED_BROKERS = sql.SQL("""
+create temporary table {touched} on commit drop as
+with given as (
+    select n.new_canonical_id as canonical_id
+    from history_instruments as n
+    inner join history_instruments as o on o.old_canonical_id = n.new_canonical_id
+    where n.instrument_id <> o.instrument_id
+),
+
+asked as (
+    {keys}
+    union
+    select m.broker, m.exchange, m.broker_token
+    from {published} as m
+    inner join given as g on g.canonical_id = m.canonical_id
+),
+
+sides as (
+    select
+        a.broker, a.exchange, a.broker_token,
+        c.broker is not null as has_old,
+        c.valid_from as old_from,
+        c.publication_id as old_publication,
+        m.broker is not null as has_new,
+        coalesce(b.old_row, m) as old_row,
+        m as new_row
+    from asked as a
+    left join {current} as c
+        on c.broker = a.broker and c.exchange = a.exchange and c.broker_token = a.broker_token
+    left join {published} as m
+        on m.broker = a.broker and m.exchange = a.exchange and m.broker_token = a.broker_token
+    left join {before} as b
+        on b.broker = a.broker and b.exchange = a.exchange and b.broker_token = a.broker_token
+)
+
+select
+    s.broker, s.exchange, s.broker_token, s.has_old, s.old_from, s.old_publication, s.has_new,
+    s.old_row, s.new_row,
+    case when s.has_old then coalesce(was.instrument_id, old_is.instrument_id) end as old_id,
+    new_is.instrument_id as new_id,
+    {base}
+from sides as s
+left join history_instruments as was on was.old_canonical_id = (s.old_row).canonical_id
+left join history.current_instruments as old_is
+    on old_is.canonical_id = (s.old_row).canonical_id
+left join history.current_instruments as new_is
+    on s.has_new and new_is.canonical_id = (s.new_row).canonical_id
+left join {past} as p
+    on p.broker = s.broker and p.exchange = s.exchange and p.broker_token = s.broker_token
+    and p.superseded_by is null and p.valid_to = {as_of}
+""")
+
+_BASE = sql.SQL("""
+    p.valid_from as base_from, p.instrument_id as base_id, p.publication_id as base_publication,
+    case
+        when p.valid_from is not null
+        then jsonb_populate_record(null::{published}, to_jsonb(p))
+    end as base_row
+""")
+
+# Judged when both sides stand side by side; the day before is what ended on the day, or what
+# began earlier.
+_JUDGE = sql.SQL("""
+alter table {touched}
+    add column is_same boolean,
+    add column is_base_again boolean not null default false,
+    add column has_before boolean;
+update {touched} as t
+set
+    is_same = t.has_old and t.has_new and t.old_id is not distinct from t.new_id
+        and not ({old_differs}),
+    has_before = coalesce(t.old_from < {as_of}, false) or t.base_from is not null;
+update {touched} as t
+set is_base_again = true
+where
+    t.base_from is not null and t.has_new and not t.is_same
+    and t.base_id is not distinct from t.new_id and not ({base_differs});
+""")
+
+
+def find_instruments(
+    cursor: Cursor,
+    versioned: Versioned,
+    difference: TableDifference | None,
+    publication_id: int,
+    as_of: date,
+    *,
+    has_continuity: bool,
+) -> None:
+    """Fill `history_instruments`: the touched instruments, each with its id."""
+    remember_before(cursor, versioned, publication_id, INSTRUMENTS)
+    continuity = sql.SQL("select * from marts.instrument_continuity")
+    cursor.execute(
+        _TOUCHED_INSTRUMENTS.format(
+            **_parts(versioned, difference, INSTRUMENTS, as_of),
+            continuity=continuity if has_continuity else _NO_CONTINUITY,
+            highest=sql.Literal(highest_id(cursor)),
+        )
+    )
+    _judge(cursor, versioned, INSTRUMENTS, as_of)
+
+
+def find_brokers(
+    cursor: Cursor,
+    versioned: Versioned,
+    difference: TableDifference | None,
+    publication_id: int,
+    as_of: date,
+) -> None:
+    """Fill `history_brokers`, once the instruments are as they will be."""
+    remember_before(cursor, versioned, publication_id, BROKERS)
+    cursor.execute(
+        _TOUCHED_BROKERS.format(
+            **_parts(versioned, difference, BROKERS, as_of), current=versioned.current
+        )
+    )
+    _judge(cursor, versioned, BROKERS, as_of)
+
+
+def highest_id(cursor: Cursor) -> int:
+    """The highest instrument id that was ever given; an id is given once."""
+    row = cursor.execute(
+        "select greatest((select max(instrument_id) from history.current_instruments),"
+        " (select max(instrument_id) from history.past_instrument_versions), 0)"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def remember_before(
+    cursor: Cursor, versioned: Versioned, publication_id: int, touched: str
+) -> None:
+    """Keep the rows as they were before the publication that is going on, by their key."""
+    published = versioned.published
+    cursor.execute(
+        _BEFORE.format(
+            before=sql.Identifier(BEFORE[touched]),
+            key=rows.columns(published.key, "r"),
+            published=published.identifier,
+            publication=sql.Literal(publication_id),
+            name=sql.Literal(published.name),
+        )
+    )
+    cursor.execute(sql.SQL("analyze {}").format(sql.Identifier(BEFORE[touched])))
+
+
+def _parts(
+    versioned: Versioned, difference: TableDifference | None, touched: str, as_of: date
+) -> dict[str, sql.Composable]:
+    published = versioned.published
+    return {
+        "touched": sql.Identifier(touched),
+        "keys": _keys(versioned, difference),
+        "published": published.identifier,
+        "before": sql.Identifier(BEFORE[touched]),
+        "past": versioned.past,
+        "as_of": sql.Literal(as_of),
+        "base": _BASE.format(published=published.identifier),
+    }
+
+
+def _keys(versioned: Versioned, difference: TableDifference | None) -> sql.Composable:
+    """The keys to look at: those of the plan; all, when the table was empty before."""
+    published = versioned.published
+    key = rows.columns(published.key)
+    if difference is not None and difference.plan_table is not None:
+        return sql.SQL("select {} from {}").format(key, difference.plan_table)
+    if difference is None:
+        return sql.SQL("select {} from {} where false").format(key, published.identifier)
+    return sql.SQL("select {0} from {1} union select {0} from {2}").format(
+        key, published.identifier, versioned.current
+    )
+
+
+def _judge(cursor: Cursor, versioned: Versioned, touched: str, as_of: date) -> None:
+    name = sql.Identifier(touched)
+    cursor.execute(
+        _JUDGE.format(
+            touched=name,
+            as_of=sql.Literal(as_of),
+            old_differs=differ(versioned, "old_row", "new_row"),
+            base_differs=differ(versioned, "base_row", "new_row"),
+        )
+    )
+    cursor.execute(sql.SQL("delete from {} as t where {}").format(name, _UNTOUCHED))
+    cursor.execute(sql.SQL("analyze {}").format(name))
+
+
+_UNTOUCHED = sql.SQL("(t.is_same or not (t.has_old or t.has_new)) and t.base_from is null")
