@@ -140,6 +140,24 @@ def test_plain_objects_take_the_short_cut(
     assert [row.split("\t") for row in rows] == oracle(text.encode())
 
 
+@pytest.mark.parametrize(
+    "number", ["01", "-01", "1.", ".5", "+1", "1e", "1e+", "0x1", "--1", "\u0661", "1_0", "NaN", ""]
+)
+def test_what_is_no_number_takes_no_short_cut(number: str) -> None:
+    templates = Templates(FEED.columns)
+    assert templates.rows('{"a":1},{"a":-0.5E+7}') == ["1\t\t\t", "-0.5E+7\t\t\t"]
+    assert templates.rows(f'{{"a":1}},{{"a":{number}}}') is None
+    with pytest.raises(DumpRefused):
+        read(f'[{{"a":1}},{{"a":{number}}}]'.encode(), 10)
+
+
+def test_the_cut_of_an_escape_or_a_number_is_called_a_cut() -> None:
+    whole = b'[{"a":"\\ud83d\\ude00","b":-1.5E+7,"c":false,"d":null}]'
+    for length in range(1, len(whole)):
+        with pytest.raises(DumpRefused, match="the dump was cut short: it ends "):
+            read(whole[:length], 1 << 10)
+
+
 scraps = st.lists(
     st.sampled_from(
         [
@@ -187,10 +205,12 @@ def test_any_text_is_read_exactly_or_refused(parts: list[str], size: int) -> Non
 
 
 @given(array=st.lists(objects, min_size=2, max_size=6), data=st.data())
-def test_every_cut_is_noticed(array: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_every_cut_is_noticed_and_called_one(
+    array: list[dict[str, Any]], data: st.DataObject
+) -> None:
     whole = json.dumps(array).encode()
-    length = data.draw(st.integers(0, len(whole) - 1))
-    with pytest.raises(DumpRefused):
+    length = data.draw(st.integers(1, len(whole) - 1))
+    with pytest.raises(DumpRefused, match="the dump was cut short: it ends "):
         read(whole[:length], data.draw(st.integers(1, 100)))
 
 
