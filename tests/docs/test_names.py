@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from loader.feeds import FEEDS
 from tests.docs.conftest import PROJECT, pages
 from warehouse import exit_codes
-from warehouse.settings import Settings
+from warehouse.settings import FeedSettings, Settings
 
 PAGES = pages()
 IDS = [str(page.relative_to(PROJECT)) for page in PAGES]
@@ -27,6 +28,8 @@ FOREIGN = {
 }  # fmt: skip
 _SETTING = re.compile(r"\b((?:DATABASE|REDIS|ENV|WAREHOUSE|TOKEN|FOCUS|KITE|FETCH|LANDING|ROLLBACK|"
                       r"REFERENCE|GATE)_[A-Z_]*[A-Z])\b")  # fmt: skip
+
+OF_FEEDS = {f"{feed}_{name}".upper() for feed in FEEDS for name in FeedSettings.model_fields}
 
 
 def targets() -> set[str]:
@@ -105,13 +108,15 @@ def test_the_exit_codes_of_the_readme_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_setting_that_a_page_names_exists(page: Path) -> None:
-    known = {name.upper() for name in Settings.model_fields}
+    known = {name.upper() for name in Settings.model_fields} | OF_FEEDS
     named = set(_SETTING.findall(page.read_text()))
     assert named - known - FOREIGN - {n for n in named if n.startswith("WAREHOUSE_PG_")} == set()
 
 
 def test_the_example_file_has_every_setting_with_its_default() -> None:
     named = re.findall(r"^# ([A-Z_]+)=(\S*)", EXAMPLE, re.MULTILINE)
+    # tests/warehouse/test_settings.py holds those of the feeds.
+    named = [(name, value) for name, value in named if name not in OF_FEEDS]
     assert {name.lower() for name, _ in named} == set(Settings.model_fields)
     for name, value in named:
         field = Settings.model_fields[name.lower()]
