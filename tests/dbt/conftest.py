@@ -27,12 +27,14 @@ class Dbt:
         dsn: the database.
         project: the checkout.
         work: where dbt writes what it compiles.
+        feeds: what the environment says of them.
     """
 
     dsn: str
     project: Path
     work: Path
     manifest: Any = None
+    feeds: str = "kite"
 
     def run(self, *arguments: str, target: str = "candidate") -> Any:
         """Run one dbt command in this process; its outcome, successful or not."""
@@ -44,7 +46,7 @@ class Dbt:
             *("--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")),
         ]
         quiet = ["--log-level", "none", "--no-print", "--no-version-check", "--no-use-colors"]
-        with _environment(self.dsn), warnings.catch_warnings():
+        with _environment(self.dsn, self.feeds), warnings.catch_warnings():
             # dbt's own libraries warn of each other; what dbt says of the project is tested.
             warnings.simplefilter("ignore")
             reused = self.manifest if target == "candidate" else None
@@ -81,7 +83,7 @@ class Dbt:
 
 
 @contextmanager
-def _environment(dsn: str) -> Iterator[None]:
+def _environment(dsn: str, feeds: str) -> Iterator[None]:
     parts = conninfo_to_dict(dsn)
     values = {
         "WAREHOUSE_PG_HOST": str(parts.get("host") or "localhost"),
@@ -90,6 +92,7 @@ def _environment(dsn: str) -> Iterator[None]:
         "WAREHOUSE_PG_PASSWORD": str(parts.get("password") or ""),
         "WAREHOUSE_PG_DATABASE": str(parts["dbname"]),
         "WAREHOUSE_DBT_SCHEMA": "dev_tests",
+        "WAREHOUSE_FEEDS": feeds,
     }
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
@@ -117,6 +120,20 @@ def dbt(server_dsn: str, project: Path, tmp_path_factory: pytest.TempPathFactory
     yield made
     with psycopg.connect(server_dsn, autocommit=True) as connection:
         connection.execute(f"drop database if exists {DATABASE} with (force)")
+
+
+@pytest.fixture(scope="session")
+def dbt_of_every_feed(dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    """dbt on the same database, with every feed switched on."""
+    return with_feeds(dbt, "kite,angel_one,dhan,upstox", tmp_path_factory.mktemp("dbt"))
+
+
+def with_feeds(dbt: Dbt, feeds: str, work: Path) -> Dbt:
+    """The same dbt, parsed for other feeds."""
+    shutil.copy(dbt.project / "profiles.yml.example", work / "profiles.yml")
+    made = Dbt(dbt.dsn, dbt.project, work, feeds=feeds)
+    made.manifest = made.run("parse").result
+    return made
 
 
 @pytest.fixture(scope="module")

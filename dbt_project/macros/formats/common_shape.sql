@@ -90,11 +90,14 @@ final as (
         nullif(judged.isin, '') as isin,
         case when judged.kind = 'option' then judged.option_type end as option_type,
         judged.is_typed,
-        nullif(judged.strike_value, 0) as strike,
+        nullif(judged.strike_value, 0)::numeric(18, 6) as strike,
         -- Nobody trades an index: its tick and lot, where written, mean nothing.
-        case when judged.kind <> 'index' then judged.tick_size_value end
-            as tick_size_inr,
-        case when judged.kind <> 'index' then judged.lot_size_value end as lot_size,
+        case
+            when judged.kind is distinct from 'index' then judged.tick_size_value
+        end::numeric(18, 6) as tick_size_inr,
+        case
+            when judged.kind is distinct from 'index' then judged.lot_size_value
+        end as lot_size,
         judged.expiry_value as expiry_date,
         case
             when judged.is_typed then '[]'::jsonb

@@ -64,7 +64,6 @@ classified as (
         case
             when raw_expiry ~ '^[0-9]{2}[A-Z]{3}[0-9]{4}$'
                 then {{ day_month_year_iso('raw_expiry') }}
-            else raw_expiry
         end as expiry_iso
     from trimmed
     offset 0 -- noqa: AM09

@@ -82,7 +82,11 @@ guarded as (
     select
         _load_id,
         _line_number,
-        security_id as broker_token,
+        -- The numbers of indices are shares' as well; Dhan's API calls their segment so.
+        case
+            when kind = 'index' and security_id <> '' then 'IDX_I|' || security_id
+            else security_id
+        end as broker_token,
         trading_symbol as tradingsymbol,
         symbol_name as name,
         market,
