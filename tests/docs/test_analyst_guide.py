@@ -47,7 +47,7 @@ def test_consumers_tables_agree_as_the_guide_shows(published_dsn: str) -> None:
 
 
 def test_the_straddle_of_each_focus_underlying_is_found(published_dsn: str) -> None:
-    (query,) = (query for query in QUERIES if "reference_price" in query.columns)
+    (query,) = (query for query in QUERIES if {"underlying", "call_token"} <= set(query.columns))
     with psycopg.connect(published_dsn) as connection:
         found = connection.execute(query.text).fetchall()  # type: ignore[arg-type]
     assert [row[0] for row in found] == ["BANKNIFTY", "NIFTY", "SENSEX"]
