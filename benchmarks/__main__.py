@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import dumps, landing, redis_export
+from benchmarks import dumps, history, landing, redis_export
 from benchmarks.measure import Measured, run
 from benchmarks.servers import Servers, servers
 
@@ -155,7 +155,10 @@ def _indented(text: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; 1 when a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=("sync", "memory", "landing", "feeds", "redis", "growth"))
+    parser.add_argument(
+        "--only",
+        choices=("sync", "memory", "landing", "feeds", "redis", "history", "growth"),
+    )
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args(arguments)
     if not dumps.REAL.exists():
@@ -170,6 +173,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "landing": lambda: landing.measure(table, server, dumps.REAL, options.repeat),
             "feeds": lambda: landing.measure_feeds(table, server, options.repeat),
             "redis": lambda: redis_export.measure(table, server, dumps.REAL, options.repeat),
+            "history": lambda: (
+                history.measure_first(table, server),
+                history.measure(table, server),
+            ),
             "growth": lambda: bench.growth(table),
         }
         for part, measure in parts.items():

@@ -39,7 +39,9 @@ create temporary table history_active on commit drop as
 {now}
 union
 select h.before ->> 'canonical_id' from history.publication_changes as h
-where h.publication_id = {publication} and h.table_name = {table} and h.before is not null
+where
+    h.publication_id = {publication} and h.table_name = {table}
+    and h.before ->> 'canonical_id' is not null
 """)
 
 _OF_INSTRUMENTS = sql.SQL("""
@@ -50,9 +52,8 @@ insert into history.instrument_events (
 select
     {publication}, {as_of}, t.instrument_id, e.event, coalesce(t.new_id_text, t.old_id_text),
     e.old_value, e.new_value,
-    exists (
-        select from history_active as a where a.canonical_id in (t.old_id_text, t.new_id_text)
-    ),
+    coalesce(t.old_id_text in (select canonical_id from history_active), false)
+    or coalesce(t.new_id_text in (select canonical_id from history_active), false),
     {published_at}
 from (
     select
@@ -77,9 +78,9 @@ where
     e.is_so
     and (
         e.event <> 'listed'
-        or exists (
-            select from {brokers} as b
-            where b.canonical_id = t.new_id_text and b.broker = any({known_brokers})
+        or t.new_id_text in (
+            select (b.new_row).canonical_id from history_brokers as b
+            where b.has_new and b.broker = any({known_brokers})
         )
     )
 order by t.instrument_id, e.event
@@ -167,11 +168,10 @@ told as (
 select
     {publication}, {as_of}, t.instrument_id, t.event, t.broker, t.broker_token, t.canonical_id,
     t.old_value, t.new_value,
-    exists (select from history_active as a where a.canonical_id = t.canonical_id)
-    or exists (
-        select from history_instruments as i
+    t.canonical_id in (select canonical_id from history_active)
+    or t.instrument_id in (
+        select i.instrument_id from history_instruments as i
         inner join history_active as a on a.canonical_id = i.old_canonical_id
-        where i.instrument_id = t.instrument_id
     ),
     {published_at}
 from told as t
@@ -210,7 +210,6 @@ def record_events(
         "as_of": sql.Literal(facts.as_of_date),
         "published_at": sql.Literal(facts.published_at),
         "past": brokers.past,
-        "brokers": brokers.published.identifier,
         "known_brokers": sql.SQL("{}::text[]").format(sql.Literal(list(known_brokers))),
     }
     for sides, name in (

@@ -30,11 +30,7 @@ where
             where c.canonical_id = t.old_canonical_id
         )
     )
-    and exists (
-        select from ops.subscription_overrides as o where o.canonical_id = t.old_canonical_id
-        union all
-        select from ops.published_overrides as o where o.canonical_id = t.old_canonical_id
-    )
+    and t.old_canonical_id = any({named})
 """)
 
 
@@ -48,9 +44,15 @@ def follow_overrides(cursor: Cursor, touched: str) -> tuple[Override, ...]:
     Returns:
         Those that were dropped: the id is another instrument's now, and their own has left.
     """
-    moved: dict[str, str | None] = dict(
-        cursor.execute(_MOVED.format(touched=sql.Identifier(touched))).fetchall()
+    cursor.execute(
+        "select canonical_id from ops.subscription_overrides"
+        " union select canonical_id from ops.published_overrides"
     )
+    named = [name for (name,) in cursor.fetchall()]
+    if not named:
+        return ()
+    cursor.execute(_MOVED.format(touched=sql.Identifier(touched), named=sql.Literal(named)))
+    moved: dict[str, str | None] = dict(cursor.fetchall())
     if not moved:
         return ()
     _move(cursor, PUBLISHED_OVERRIDES, moved)

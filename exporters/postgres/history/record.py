@@ -17,7 +17,7 @@ from exporters.postgres.ledger import Facts
 from exporters.postgres.override_rules import Override
 from exporters.postgres.request import BROKER_INSTRUMENTS
 from exporters.postgres.rows import columns
-from exporters.postgres.session import UNCHANGED, Cursor
+from exporters.postgres.session import UNCHANGED, Cursor, settings
 
 CONTINUITY = "instrument_continuity"
 
@@ -77,17 +77,21 @@ def record_publication(
         highest = touched.highest_id(cursor)
         record_all(cursor, instruments, brokers, publication_id, as_of, highest=highest)
         return ()
-    known_brokers = _brokers_before(cursor, applied)
-    touched.find_instruments(
-        cursor, instruments, applied.differences.get(instruments.published.name),
-        publication_id, as_of, has_continuity=CONTINUITY in applied.tables,
-    )  # fmt: skip
-    apply_touched(cursor, instruments, touched.INSTRUMENTS, publication_id, as_of)
-    touched.find_brokers(
-        cursor, brokers, applied.differences.get(brokers.published.name), publication_id, as_of
-    )
-    apply_touched(cursor, brokers, touched.BROKERS, publication_id, as_of)
-    record_events(cursor, instruments, brokers, publication_id, facts, known_brokers=known_brokers)
+    # Nobody has looked at the young tables yet: a merge would sort them whole.
+    with settings(cursor, enable_mergejoin="off"):
+        known_brokers = _brokers_before(cursor, applied)
+        touched.find_instruments(
+            cursor, instruments, applied.differences.get(instruments.published.name),
+            publication_id, as_of, has_continuity=CONTINUITY in applied.tables,
+        )  # fmt: skip
+        apply_touched(cursor, instruments, touched.INSTRUMENTS, publication_id, as_of)
+        touched.find_brokers(
+            cursor, brokers, applied.differences.get(brokers.published.name), publication_id, as_of
+        )
+        apply_touched(cursor, brokers, touched.BROKERS, publication_id, as_of)
+        record_events(
+            cursor, instruments, brokers, publication_id, facts, known_brokers=known_brokers
+        )
     return follow_overrides(cursor, touched.INSTRUMENTS)
 
 

@@ -64,7 +64,10 @@ claimed as (
             ) then t.relisted_instrument_id
         end as instrument_id
     from asked as a
-    inner join {published} as m on m.canonical_id = a.canonical_id
+    -- By its key: a few thousand look-ups, where a join would read the table whole.
+    cross join lateral (
+        select m.canonical_id from {published} as m where m.canonical_id = a.canonical_id limit 1
+    ) as m
     left join continuity as t on t.canonical_id = a.canonical_id
     left join held as same on same.canonical_id = a.canonical_id
     left join held as continued on continued.canonical_id = t.continued_canonical_id
@@ -108,64 +111,92 @@ select
     s.instrument_id, s.instrument_id as old_id, s.instrument_id as new_id,
     s.old_canonical_id, s.new_canonical_id,
     s.has_old, s.old_from, s.old_publication, s.has_new,
-    coalesce(b.old_row, o) as old_row, n as new_row,
+    coalesce(b.old_row, o.published_row) as old_row, n.published_row as new_row,
     {base}
 from sides as s
 left join {before} as b on b.canonical_id = s.old_canonical_id
-left join {published} as o on o.canonical_id = s.old_canonical_id
-left join {published} as n on n.canonical_id = s.new_canonical_id
+left join lateral (
+    select m as published_row from {published} as m
+    where m.canonical_id = s.old_canonical_id limit 1
+) as o on true
+left join lateral (
+    select m as published_row from {published} as m
+    where m.canonical_id = s.new_canonical_id limit 1
+) as n on true
 left join {past} as p
     on p.instrument_id = s.instrument_id and p.superseded_by is null and p.valid_to = {as_of}
 """)
 
 # A canonical id may have become another instrument's while a broker's row is as it was.
-_TOUCHED_BROKERS = sql.SQL("""
-create temporary table {touched} on commit drop as
-with given as (
-    select n.new_canonical_id as canonical_id
-    from history_instruments as n
-    inner join history_instruments as o on o.old_canonical_id = n.new_canonical_id
-    where n.instrument_id <> o.instrument_id
-),
+_GIVEN = """
+select n.new_canonical_id
+from history_instruments as n
+inner join history_instruments as o on o.old_canonical_id = n.new_canonical_id
+where n.instrument_id <> o.instrument_id
+"""
 
-asked as (
-    {keys}
+_OF_GIVEN = sql.SQL("""
     union
     select m.broker, m.exchange, m.broker_token
     from {published} as m
-    inner join given as g on g.canonical_id = m.canonical_id
+    where m.canonical_id = any({given})
+""")
+
+_TOUCHED_BROKERS = sql.SQL("""
+create temporary table {touched} on commit drop as
+with asked as (
+    {keys}
+    {of_given}
 ),
 
-sides as (
+sides as materialized (
     select
         a.broker, a.exchange, a.broker_token,
         c.broker is not null as has_old,
         c.valid_from as old_from,
         c.publication_id as old_publication,
         m.broker is not null as has_new,
-        coalesce(b.old_row, m) as old_row,
-        m as new_row
+        coalesce(b.old_row, m.published_row) as old_row,
+        m.published_row as new_row,
+        (coalesce(b.old_row, m.published_row)).canonical_id as old_canonical_id,
+        (m.published_row).canonical_id as new_canonical_id
     from asked as a
     left join {current} as c
         on c.broker = a.broker and c.exchange = a.exchange and c.broker_token = a.broker_token
-    left join {published} as m
-        on m.broker = a.broker and m.exchange = a.exchange and m.broker_token = a.broker_token
+    left join lateral (
+        select m as published_row, m.broker from {published} as m
+        where
+            m.broker = a.broker and m.exchange = a.exchange
+            and m.broker_token = a.broker_token
+        limit 1
+    ) as m on true
     left join {before} as b
         on b.broker = a.broker and b.exchange = a.exchange and b.broker_token = a.broker_token
+),
+
+named as materialized (
+    select old_canonical_id as canonical_id from sides where old_canonical_id is not null
+    union
+    select new_canonical_id from sides where new_canonical_id is not null
+),
+
+ids as materialized (
+    select c.canonical_id, c.instrument_id
+    from named as n
+    inner join history.current_instruments as c on c.canonical_id = n.canonical_id
 )
 
 select
     s.broker, s.exchange, s.broker_token, s.has_old, s.old_from, s.old_publication, s.has_new,
     s.old_row, s.new_row,
     case when s.has_old then coalesce(was.instrument_id, old_is.instrument_id) end as old_id,
-    new_is.instrument_id as new_id,
+    case when s.has_new then new_is.instrument_id end as new_id,
     {base}
 from sides as s
-left join history_instruments as was on was.old_canonical_id = (s.old_row).canonical_id
-left join history.current_instruments as old_is
-    on old_is.canonical_id = (s.old_row).canonical_id
-left join history.current_instruments as new_is
-    on s.has_new and new_is.canonical_id = (s.new_row).canonical_id
+left join history_instruments as was
+    on was.has_old and was.old_canonical_id = s.old_canonical_id
+left join ids as old_is on old_is.canonical_id = s.old_canonical_id
+left join ids as new_is on new_is.canonical_id = s.new_canonical_id
 left join {past} as p
     on p.broker = s.broker and p.exchange = s.exchange and p.broker_token = s.broker_token
     and p.superseded_by is null and p.valid_to = {as_of}
@@ -230,9 +261,13 @@ def find_brokers(
 ) -> None:
     """Fill `history_brokers`, once the instruments are as they will be."""
     remember_before(cursor, versioned, publication_id, BROKERS)
+    given = [canonical_id for (canonical_id,) in cursor.execute(_GIVEN).fetchall()]
+    of_given = _OF_GIVEN.format(published=versioned.published.identifier, given=sql.Literal(given))
     cursor.execute(
         _TOUCHED_BROKERS.format(
-            **_parts(versioned, difference, BROKERS, as_of), current=versioned.current
+            **_parts(versioned, difference, BROKERS, as_of),
+            current=versioned.current,
+            of_given=of_given if given else sql.SQL(""),
         )
     )
     _judge(cursor, versioned, BROKERS, as_of)
