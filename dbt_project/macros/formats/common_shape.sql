@@ -37,6 +37,11 @@ judged as (
             when 'option' then option_type
             else 'EQ'
         end as kite_type,
+        -- Nobody trades an index: its tick and lot, where written, mean nothing.
+        case when coalesce(kind, '') <> 'index' then tick_size_value end
+            as tick_of_trade,
+        case when coalesce(kind, '') <> 'index' then lot_size_value end
+            as lot_of_trade,
         (
             (exchange_token_value is not null or exchange_token = '')
             and (lot_size_value is not null or lot_size = '')
@@ -91,13 +96,8 @@ final as (
         case when judged.kind = 'option' then judged.option_type end as option_type,
         judged.is_typed,
         nullif(judged.strike_value, 0)::numeric(18, 6) as strike,
-        -- Nobody trades an index: its tick and lot, where written, mean nothing.
-        case
-            when judged.kind is distinct from 'index' then judged.tick_size_value
-        end::numeric(18, 6) as tick_size_inr,
-        case
-            when judged.kind is distinct from 'index' then judged.lot_size_value
-        end as lot_size,
+        judged.tick_of_trade::numeric(18, 6) as tick_size_inr,
+        judged.lot_of_trade as lot_size,
         judged.expiry_value as expiry_date,
         case
             when judged.is_typed then '[]'::jsonb

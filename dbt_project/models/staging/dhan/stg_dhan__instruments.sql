@@ -82,7 +82,7 @@ guarded as (
     select
         _load_id,
         _line_number,
-        -- The numbers of indices are shares' as well; Dhan's API calls their segment so.
+        -- Indices have numbers of shares; Dhan's API calls their segment IDX_I.
         case
             when kind = 'index' and security_id <> '' then 'IDX_I|' || security_id
             else security_id
