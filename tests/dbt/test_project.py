@@ -17,7 +17,7 @@ Database = psycopg.Connection[dict[str, Any]]
 MARTS = {
     "instruments", "broker_instruments", "focus_instruments", "active_subscriptions",
     "rejected_rows", "repeated_rows", "instrument_changes", "instrument_continuity",
-    "withheld_rows",
+    "withheld_rows", "broker_coverage", "broker_disagreements", "excluded_rows",
 }  # fmt: skip
 EXPORTS = {
     "exp_redis__instruments", "exp_dotenv__instruments", "exp_postgres__instruments",

@@ -6,7 +6,7 @@ repeated as (
     select * from {{ ref('int_kite_instruments__repeated') }}
 ),
 
-final as (
+kite_rows as (
     select
         'kite'::text as broker,
         instruments.exchange,
@@ -38,6 +38,54 @@ final as (
             instruments.line_number = repeated.line_number
             and repeated.repeats = 'token'
     where repeated.line_number is null
+),
+{% if other_feeds() %}
+matched as (
+    select * from {{ ref('int_broker_instruments__matched') }}
+),
+
+build_feeds as (
+    select * from {{ ref('stg_warehouse__build_feeds') }}
+),
+
+other_rows as (
+    select
+        matched.broker,
+        matched.exchange,
+        matched.broker_token,
+        null::integer as instrument_token,
+        matched.canonical_id,
+        matched.exchange_token,
+        matched.tradingsymbol,
+        matched.name,
+        matched.segment,
+        matched.instrument_type,
+        matched.series,
+        matched.isin,
+        matched.option_type,
+        null::text as symbol_form,
+        matched.match_status,
+        matched.match_reason,
+        null::boolean as is_symbol_agreed,
+        build_feeds.is_stale,
+        matched.strike,
+        matched.tick_size_inr,
+        matched.lot_size,
+        matched.expiry_date,
+        case when build_feeds.is_stale then build_feeds.as_of_date end
+            as stale_as_of_date
+    from matched
+    -- many rows to one feed
+    inner join build_feeds
+        on matched.broker = build_feeds.feed
+),
+{% endif %}
+final as (
+    {{ broker_instruments_columns('kite_rows') }}
+    {%- if other_feeds() %}
+    union all
+    {{ broker_instruments_columns('other_rows') }}
+    {%- endif %}
 )
 
 select * from final

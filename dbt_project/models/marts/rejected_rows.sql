@@ -8,6 +8,7 @@ focus_underlyings as (
 
 rejected as (
     select
+        'kite'::text as feed,
         line_number,
         tradingsymbol,
         name,
@@ -15,10 +16,27 @@ rejected as (
         rejections
     from landed
     where not is_typed
+    {%- if other_feeds() %}
+    union all
+    select
+        broker as feed,
+        line_number,
+        coalesce(tradingsymbol, '') as tradingsymbol,
+        coalesce(underlying, name, '') as name,
+        coalesce(exchange, segment, '') as exchange,
+        rejections
+    from (
+        {{ broker_rows([
+            'line_number', 'tradingsymbol', 'underlying', 'name', 'exchange', 'segment',
+            'rejections',
+        ], 'not landed.is_typed') }}
+    ) as other_rows
+    {%- endif %}
 ),
 
 unnested as (
     select
+        rejected.feed,
         rejected.line_number,
         rejected.tradingsymbol,
         rejected.name,
@@ -31,7 +49,7 @@ unnested as (
 
 final as (
     select
-        'kite'::text as feed,
+        feed,
         line_number,
         entry ->> 'column' as column_name,
         entry ->> 'value' as value,

@@ -9,6 +9,8 @@ with instruments as (
         kind,
         count(*) as instruments
     from {{ ref('instruments') }}
+    -- The seed has Kite's words; other brokers have words of their own.
+    where reference_broker = 'kite'
     group by exchange, segment, kind
 ),
 

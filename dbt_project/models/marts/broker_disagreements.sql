@@ -1,0 +1,134 @@
+{% if other_feeds() -%}
+with broker_instruments as (
+    select * from {{ ref('broker_instruments') }}
+),
+
+matched as (
+    select * from {{ ref('int_broker_instruments__matched') }}
+),
+
+instruments as (
+    select * from {{ ref('instruments') }}
+),
+
+active_subscriptions as (
+    select * from {{ ref('active_subscriptions') }}
+),
+
+-- Both words for each thing that two brokers may see differently, side by side.
+compared as (
+    select
+        broker_instruments.broker,
+        broker_instruments.exchange,
+        broker_instruments.broker_token,
+        things.attribute,
+        instruments.canonical_id,
+        instruments.reference_broker,
+        broker_instruments.tradingsymbol,
+        things.broker_value,
+        things.reference_value
+    from broker_instruments
+    -- many rows to one instrument
+    inner join instruments
+        on
+            broker_instruments.canonical_id = instruments.canonical_id
+            and broker_instruments.broker <> instruments.reference_broker
+    -- one row to one thing each
+    cross join lateral (
+        values
+        (
+            'lot_size',
+            broker_instruments.lot_size::text,
+            instruments.lot_size::text
+        ),
+        (
+            'tick_size_inr',
+            {{ plain_number_text('broker_instruments.tick_size_inr') }},
+            {{ plain_number_text('instruments.tick_size_inr') }}
+        )
+    ) as things (attribute, broker_value, reference_value)
+    where things.broker_value <> things.reference_value
+),
+
+-- One exchange token, two instruments: each side's own terms.
+conflicts as (
+    select
+        broker,
+        exchange,
+        broker_token,
+        'contract'::text as attribute,
+        same_token_id as canonical_id,
+        same_token_broker as reference_broker,
+        tradingsymbol,
+        spelled_id as broker_value,
+        same_token_id as reference_value
+    from matched
+    where match_status = 'token_conflict' and same_token_id is not null
+),
+
+disagreements as (
+    select
+        broker,
+        exchange,
+        broker_token,
+        attribute,
+        canonical_id,
+        reference_broker,
+        tradingsymbol,
+        broker_value,
+        reference_value
+    from compared
+    union all
+    select
+        broker,
+        exchange,
+        broker_token,
+        attribute,
+        canonical_id,
+        reference_broker,
+        tradingsymbol,
+        broker_value,
+        reference_value
+    from conflicts
+),
+
+final as (
+    select
+        disagreements.broker,
+        disagreements.exchange,
+        disagreements.broker_token,
+        disagreements.attribute,
+        disagreements.canonical_id,
+        disagreements.reference_broker,
+        disagreements.tradingsymbol,
+        disagreements.broker_value,
+        disagreements.reference_value,
+        (
+            disagreements.canonical_id in (
+                select active_subscriptions.canonical_id from active_subscriptions
+            )
+            or disagreements.broker_value in (
+                select active_subscriptions.canonical_id from active_subscriptions
+            )
+        ) as is_active
+    from disagreements
+)
+{%- else -%}
+-- One broker has nobody to disagree with.
+with final as (
+    select
+        null::text as broker,
+        null::text as exchange,
+        null::text as broker_token,
+        null::text as attribute,
+        null::text as canonical_id,
+        null::text as reference_broker,
+        null::text as tradingsymbol,
+        null::text as broker_value,
+        null::text as reference_value,
+        null::boolean as is_active
+    where false
+)
+{%- endif %}
+
+select * from final
