@@ -173,10 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "landing": lambda: landing.measure(table, server, dumps.REAL, options.repeat),
             "feeds": lambda: landing.measure_feeds(table, server, options.repeat),
             "redis": lambda: redis_export.measure(table, server, dumps.REAL, options.repeat),
-            "history": lambda: (
-                history.measure_first(table, server),
-                history.measure(table, server),
-            ),
+            "history": lambda: history.measure_all(table, server),
             "growth": lambda: bench.growth(table),
         }
         for part, measure in parts.items():

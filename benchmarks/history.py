@@ -94,6 +94,12 @@ class Lines(Protocol):
         """A heading."""
 
 
+def measure_all(table: Lines, server: Servers) -> None:
+    """What history adds to one publication, and what a year of it adds to each."""
+    measure_first(table, server)
+    measure(table, server)
+
+
 def measure(table: Lines, server: Servers, *, rows: int = ROWS, days: int = DAYS) -> None:
     """Run the days and print the ratios and the growth."""
     table.note(f"History: {days} days of {rows:,} instruments, one in fifty touched each day")

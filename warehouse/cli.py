@@ -81,9 +81,9 @@ def sync(
     quiet: Quiet = False,
 ) -> None:
     """Download, land, build, audit, publish and export."""
-    with _reported():
-        settings, clock = _settings(as_of)
-        request = _request(filter_text, source, dry_run=dry_run, force=force, accept=accept)
+    with reported():
+        settings, clock = settings_and_clock(as_of)
+        request = request_of(filter_text, source, dry_run=dry_run, force=force, accept=accept)
         _sync(settings, clock, request, as_json=as_json, quiet=quiet)
 
 
@@ -96,21 +96,21 @@ def build(
     quiet: Quiet = False,
 ) -> None:
     """Land a dump and build the candidate; nothing is audited or published."""
-    with _reported():
-        settings, clock = _settings(as_of)
-        request = _request(filter_text, source, build_only=True)
+    with reported():
+        settings, clock = settings_and_clock(as_of)
+        request = request_of(filter_text, source, build_only=True)
         _sync(settings, clock, request, as_json=as_json, quiet=quiet)
 
 
 @app.command()
 def gate(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Audit the candidate as it stands; nothing is published."""
-    with _reported():
+    with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
         from warehouse.exit_codes import GATE_RED  # noqa: PLC0415
         from warehouse.summary import print_audit  # noqa: PLC0415
 
-        settings, clock = _settings(None)
+        settings, clock = settings_and_clock(None)
         display = choose_display(as_json=as_json, quiet=quiet)
         audit = commands.gate(settings, clock, display)
         document = {"verdict": audit.verdict.colour, "report": str(audit.summary_html)}
@@ -122,11 +122,11 @@ def gate(as_json: AsJson = False, quiet: Quiet = False) -> None:
 @app.command()
 def export(dry_run: DryRun = False, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Bring Redis, .env and the JSON files to the last publication."""
-    with _reported():
+    with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
         from warehouse.summary import print_sync  # noqa: PLC0415
 
-        settings, clock = _settings(None)
+        settings, clock = settings_and_clock(None)
         display = choose_display(as_json=as_json, quiet=quiet)
         result = commands.export(settings, clock, display, dry_run=dry_run)
         display.close(result.facts(), lambda console: print_sync(console, result, {}))
@@ -142,11 +142,11 @@ def rollback(
     quiet: Quiet = False,
 ) -> None:
     """Put an earlier publication back in every destination."""
-    with _reported():
+    with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
         from warehouse.summary import print_sync  # noqa: PLC0415
 
-        settings, clock = _settings(None)
+        settings, clock = settings_and_clock(None)
         display = choose_display(as_json=as_json, quiet=quiet)
         result = commands.rollback(settings, clock, display, to=to)
         display.close(result.facts(), lambda console: print_sync(console, result, {}))
@@ -156,14 +156,14 @@ def rollback(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """What consumers see, and whether it is safe to trade on (the exit code says so)."""
-    with _reported():
+    with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
         from warehouse.summary import print_status  # noqa: PLC0415
 
-        settings, clock = _settings(None)
+        settings, clock = settings_and_clock(None)
         found = commands.status(settings, clock)
         if as_json:
-            _print_json(found.facts())
+            print_json(found.facts())
         else:
             print_status(Console(highlight=False), found)
         raise typer.Exit(found.exit_code)
@@ -176,10 +176,10 @@ def report(
     ] = False,
 ) -> None:
     """Open the last data-quality report, or print its path where there is no browser."""
-    with _reported():
+    with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
 
-        settings, _ = _settings(None)
+        settings, _ = settings_and_clock(None)
         page = commands.last_report(settings)
         if page is None:
             raise UsageError("There is no report yet: run `warehouse sync` first.")
@@ -192,10 +192,10 @@ def report(
 @app.command()
 def docs() -> None:
     """Write the dbt docs of the published schema as one file."""
-    with _reported():
+    with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
 
-        settings, clock = _settings(None)
+        settings, clock = settings_and_clock(None)
         typer.echo(str(commands.docs(settings, clock)))
 
 
@@ -207,12 +207,12 @@ def url(
     ] = False,
 ) -> None:
     """Print where PostgreSQL or Redis listens (starting the embedded one)."""
-    with _reported():
+    with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
 
         if server not in {"postgres", "redis"}:
             raise UsageError(f"{server!r} is neither postgres nor redis.")
-        settings, _ = _settings(None)
+        settings, _ = settings_and_clock(None)
         if dbt_env:
             for name, value in commands.dbt_environment(settings).items():
                 typer.echo(f"export {name}={shlex.quote(value)}")
@@ -223,10 +223,10 @@ def url(
 @app.command()
 def up() -> None:
     """Start the embedded PostgreSQL and Redis (where no URL is set)."""
-    with _reported():
+    with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
 
-        settings, _ = _settings(None)
+        settings, _ = settings_and_clock(None)
         for server, given in (("postgres", settings.database_url), ("redis", settings.redis_url)):
             told = "yours, from the settings" if given else commands.server_url(settings, server)
             typer.echo(f"{server:<9} {told}")
@@ -235,15 +235,16 @@ def up() -> None:
 @app.command()
 def down() -> None:
     """Stop the embedded PostgreSQL and Redis."""
-    with _reported():
+    with reported():
         from warehouse.servers import EmbeddedServers  # noqa: PLC0415  # see the docstring above
 
-        settings, _ = _settings(None)
+        settings, _ = settings_and_clock(None)
         stopped = EmbeddedServers(settings.home).stop()
         typer.echo(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
 
 
-def _settings(as_of: str | None) -> tuple[Settings, Clock]:
+def settings_and_clock(as_of: str | None) -> tuple[Settings, Clock]:
+    """The settings and the clock, at the day that was asked for."""
     day = None
     if as_of is not None:
         try:
@@ -254,7 +255,7 @@ def _settings(as_of: str | None) -> tuple[Settings, Clock]:
     return settings, Clock(as_of=settings.as_of)
 
 
-def _request(
+def request_of(
     filter_text: str,
     source: str,
     *,
@@ -263,6 +264,7 @@ def _request(
     accept: list[str] | None = None,
     build_only: bool = False,
 ) -> SyncRequest:
+    """What a sync is asked, checked before anything is started."""
     from warehouse.acceptances import read_acceptances  # noqa: PLC0415  # see the docstring above
     from warehouse.filters import read_filter  # noqa: PLC0415
     from warehouse.source import check_source  # noqa: PLC0415
@@ -293,12 +295,13 @@ def _sync(
     commands.raise_if_pending(result)
 
 
-def _print_json(document: object) -> None:
+def print_json(document: object) -> None:
+    """One JSON document on standard output."""
     typer.echo(json.dumps(document, default=str, indent=2))
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def reported() -> Iterator[None]:
     """One paragraph on standard error and the promised exit code; never a traceback."""
     try:
         yield
@@ -309,7 +312,7 @@ def _reported() -> Iterator[None]:
         raise typer.Exit(130) from None
     except Exception as error:  # noqa: BLE001  # the outermost place: all of them end here
         sys.stderr.write(f"error: {_paragraph(error)}\n")
-        raise typer.Exit(_exit_code(error)) from None
+        raise typer.Exit(exit_code(error)) from None
 
 
 def _paragraph(error: Exception) -> str:
@@ -326,7 +329,8 @@ def _paragraph(error: Exception) -> str:
     )
 
 
-def _exit_code(error: Exception) -> int:
+def exit_code(error: Exception) -> int:
+    """The code that the README's table promises for an error."""
     from warehouse.exit_codes import exit_code_of  # noqa: PLC0415  # see the module's docstring
 
     return exit_code_of(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -200,6 +201,27 @@ def status(settings: Settings, clock: Clock) -> Status:
             differences = verify_published(connection)
         exports = destinations.plan_all(warehouse, stages)
         return read_status(warehouse.connection, clock, exports, differences)
+
+
+def published_days(settings: Settings, clock: Clock) -> frozenset[date]:
+    """The trading days that history holds now: those taken back by a rollback are not held."""
+    with open_warehouse(settings, clock) as warehouse:
+        rows = warehouse.connection.execute(
+            """
+            with ledger as (
+                select publication_id, as_of_date, rollback_of from ops.publications
+            )
+
+            select distinct p.as_of_date from ledger as p
+            where not exists (
+                select from ledger as back
+                where
+                    back.rollback_of < p.publication_id
+                    and back.publication_id > p.publication_id
+            )
+            """
+        ).fetchall()
+    return frozenset(day for (day,) in rows)
 
 
 def docs(settings: Settings, clock: Clock) -> Path:

@@ -123,7 +123,8 @@ def _told(found: FeedDump) -> str:
 
 def _fetch(context: SyncContext, connection: psycopg.Connection, feed: Feed) -> Dump:
     settings = context.warehouse.settings
-    asked = source_of(feed, context.request.source)
+    request = context.request
+    asked = request.feed_sources.get(feed.name) or source_of(feed, request.source)
     # As it may be shown: a URL may hold a password or a key.
     place = parse_source(asked, feed).shown
     if feed == context.feeds[0]:

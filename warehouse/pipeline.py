@@ -24,9 +24,10 @@ from exporters.postgres import (
 from warehouse import audit, destinations
 from warehouse.build import BuildReport, DbtProject
 from warehouse.candidate import audit_candidate, build_candidate
+from warehouse.errors import UsageError
 from warehouse.fingerprint import fingerprint, project_digest
 from warehouse.intake import FeedDump, fetch_dumps, land_dumps
-from warehouse.ledger import LastPublication, last_publication
+from warehouse.ledger import LastPublication, last_publication, told_to_consumers
 from warehouse.settings import DBT_PROJECT
 from warehouse.sync_request import FeedLoad, SyncContext, SyncResult
 
@@ -51,7 +52,7 @@ def run_sync(context: SyncContext) -> SyncResult:
         result.before = last_publication(connection)
         connection.commit()
         _capture_hand_changes(context, connection, is_first=result.before is None)
-        _warn_of_older_day(context, result.before)
+        _refuse_older_day(context, result.before)
         dumps = fetch_dumps(context, connection, result.before)
         result.source = dumps[0].source
         if _is_published(context, connection, result.before, dumps) and _repair(
@@ -91,13 +92,20 @@ def _capture_hand_changes(
         )
 
 
-def _warn_of_older_day(context: SyncContext, before: LastPublication | None) -> None:
-    """A replay is somebody's wish; on a machine that trades it had better be a conscious one."""
-    if before is not None and context.as_of < before.as_of_date:
-        context.stages.display.warn(
-            f"the as-of date {context.as_of} is older than that of {before.told}: consumers would "
-            f"go back to that day; `warehouse rollback` undoes it"
-        )
+def _refuse_older_day(context: SyncContext, before: LastPublication | None) -> None:
+    """History goes forward, and so do consumers; a build alone publishes nothing.
+
+    Raises:
+        UsageError: the as-of date is before that of the last publication.
+    """
+    if before is None or context.as_of >= before.as_of_date or context.request.build_only:
+        return
+    raise UsageError(
+        f"The as-of date {context.as_of} is before that of {before.told}. Nothing was started; "
+        f"{told_to_consumers(before)[:1].lower()}{told_to_consumers(before)[1:]}. To go back, "
+        f"`warehouse rollback` puts an earlier publication back; older days come into history "
+        f"with `warehouse backfill FOLDER`, before any later one; `warehouse build` looks at one."
+    )
 
 
 def _fingerprint(context: SyncContext, dumps: Mapping[str, str]) -> str:
@@ -252,5 +260,7 @@ def _plan_only(
 
 
 def _export(context: SyncContext, publication_id: int) -> tuple[destinations.Export, ...]:
+    if context.request.publish_only:
+        return ()
     context.run.update(stage="export")
     return destinations.export_all(context.warehouse, context.stages, publication_id)

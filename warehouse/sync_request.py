@@ -28,6 +28,8 @@ class SyncRequest:
         force: build even what is published already.
         accepted: gate rules that may pass once, with an operator's reason.
         build_only: stop after the build.
+        feed_sources: a file for a feed, instead of what its settings say.
+        publish_only: leave the destinations outside PostgreSQL as they are, pending.
     """
 
     filter_text: str
@@ -37,6 +39,8 @@ class SyncRequest:
     force: bool = False
     accepted: Mapping[str, str] = field(default_factory=dict)
     build_only: bool = False
+    feed_sources: Mapping[str, str] = field(default_factory=dict)
+    publish_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.conftest import Laboratory
 from tests.faults.test_death import worker_of
-from tests.installation import seen_as, until
+from tests.installation import until
 
 
 @pytest.mark.parametrize("as_of", ["2031-01-01", "2026-12-31"])
@@ -17,14 +17,14 @@ def test_a_clock_far_ahead_is_stopped_by_the_gate(standing: Laboratory, as_of: s
     standing.assert_old()
 
 
-def test_a_clock_that_went_back_publishes_the_whole_day_as_that_day(standing: Laboratory) -> None:
-    """A replay of an older day is what an operator may ask for; consumers are told of which."""
-    standing.at.sync(standing.next_dump, AS_OF="2026-08-14").ok()
-    seen = standing.at.seen()
-    assert seen.marker["as_of"] == "2026-08-14"
-    dated = seen_as(seen, marker=standing.new.marker)
-    assert dated.differing(standing.new) == []
-    assert standing.at.run("status", AS_OF="2026-08-17").code == 3
+def test_a_clock_that_went_back_is_refused_and_takes_nothing_back(standing: Laboratory) -> None:
+    """History and consumers go forward; a rollback or a backfill is asked for by name."""
+    done = standing.at.sync(standing.next_dump, AS_OF="2026-08-14")
+    assert done.code == 2, done
+    assert "2026-08-14 is before that of publication 1" in done.err
+    assert "warehouse rollback" in done.err
+    assert "warehouse backfill" in done.err
+    standing.assert_old()
 
 
 def test_a_clock_before_every_contract_is_not_an_error_of_the_program(
