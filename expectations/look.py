@@ -14,7 +14,10 @@ from expectations.rules.rule import Before, Situation
 # What the rules read; a candidate without one of them was not built by this project's models.
 CANDIDATE_RELATIONS: Final = (
     "active_subscriptions",
+    "broker_coverage",
+    "broker_disagreements",
     "broker_instruments",
+    "excluded_rows",
     "exp_dotenv__instruments",
     "exp_json__token_lookup",
     "exp_postgres__instruments",
@@ -30,11 +33,14 @@ CANDIDATE_RELATIONS: Final = (
 )
 # The ledgers that say which dump this is and which ones were published.
 LEDGERS: Final = ("build_parameters", "loads", "publications")
+BUILD_FEEDS: Final = "build_feeds"
+KITE: Final = "kite"
 
 # Counted apart from the measures, so that a measure that lost its rows is not taken for a last
 # publication that had none.
 _BEFORE: Final = """
     select
+        published.broker,
         published.exchange,
         count(*),
         count(*) filter (where published.strike <> trunc(published.strike)),
@@ -43,8 +49,8 @@ _BEFORE: Final = """
     -- many to one: the seed names an underlying once an exchange
     left join {} as focus
         on published.name = focus.underlying and published.exchange = focus.exchange
-    where published.broker = 'kite' and coalesce(published.expiry_date >= %s, true)
-    group by published.exchange
+    where coalesce(published.expiry_date >= %s, true)
+    group by published.broker, published.exchange
 """
 
 
@@ -83,12 +89,16 @@ def _look(connection: psycopg.Connection, request: AuditRequest) -> Situation:
         connection, published, "broker_instruments"
     )
     has_subscriptions = _exists(connection, published, "active_subscriptions")
+    exchanges = _exchanges(connection, request.candidate_schema)
+    before = _before(connection, request) if has_publication else {}
+    fed = _feeds(connection)
+    other_feeds = tuple(sorted({*fed, *exchanges} - {KITE}))
     return Situation(
         has_publication=has_publication,
-        exchanges=_exchanges(connection, request.candidate_schema),
+        exchanges=exchanges.get(KITE, frozenset()),
         filter=request.filter,
         thresholds=request.thresholds,
-        before=_before(connection, request) if has_publication else {},
+        before=before.get(KITE, {}),
         has_published_subscriptions=has_subscriptions,
         is_anything_subscribed=_has_rows(
             connection, request.candidate_schema, "active_subscriptions"
@@ -97,13 +107,29 @@ def _look(connection: psycopg.Connection, request: AuditRequest) -> Situation:
         has_ledgers=all(_exists(connection, "ops", name) for name in LEDGERS),
         has_options=_has_landed(connection, request, "instrument_type in ('CE', 'PE')"),
         has_contracts=_has_landed(connection, request, "expiry <> ''"),
+        has_build_feeds=_exists(connection, "ops", BUILD_FEEDS),
+        other_feeds=other_feeds,
+        landed_feeds=tuple(feed for feed in other_feeds if fed.get(feed)),
+        published_feeds=tuple(sorted({*before} - {KITE})),
+        rows_before_of_feeds=tuple(
+            each.rows for feed in other_feeds for each in before.get(feed, {}).values()
+        ),
     )
 
 
 def _missing(connection: psycopg.Connection, request: AuditRequest) -> list[str]:
-    wanted = [(request.staging_schema, "kite_instruments")]
+    landed = {KITE, *(feed for feed, is_landed in _feeds(connection).items() if is_landed)}
+    wanted = [(request.staging_schema, f"{feed}_instruments") for feed in sorted(landed)]
     wanted += [(request.candidate_schema, name) for name in CANDIDATE_RELATIONS]
     return [f"{schema}.{name}" for schema, name in wanted if not _exists(connection, schema, name)]
+
+
+def _feeds(connection: psycopg.Connection) -> dict[str, bool]:
+    """The feeds of the build, and whether a dump of each has landed; empty where nobody says."""
+    if not _exists(connection, "ops", BUILD_FEEDS):
+        return {}
+    found = connection.execute("select feed, load_id is not null from ops.build_feeds")
+    return {str(feed): bool(is_landed) for feed, is_landed in found}
 
 
 def _exists(connection: psycopg.Connection, schema: str, name: str) -> bool:
@@ -129,17 +155,24 @@ def _has_landed(
     return bool(found and found[0])
 
 
-def _exchanges(connection: psycopg.Connection, schema: str) -> frozenset[str]:
-    query = sql.SQL("select distinct exchange from {} where broker = 'kite'").format(
+def _exchanges(connection: psycopg.Connection, schema: str) -> dict[str, frozenset[str]]:
+    """The exchanges that the candidate holds, by broker."""
+    query = sql.SQL("select broker, exchange from {} group by broker, exchange").format(
         sql.Identifier(schema, "broker_instruments")
     )
-    return frozenset(row[0] for row in connection.execute(query))
+    found: dict[str, set[str]] = {}
+    for broker, exchange in connection.execute(query):
+        found.setdefault(broker, set()).add(exchange)
+    return {broker: frozenset(exchanges) for broker, exchanges in found.items()}
 
 
-def _before(connection: psycopg.Connection, request: AuditRequest) -> dict[str, Before]:
+def _before(connection: psycopg.Connection, request: AuditRequest) -> dict[str, dict[str, Before]]:
+    """What is live of the last publication, by broker and exchange."""
     query = sql.SQL(_BEFORE).format(
         sql.Identifier(request.published_schema, "broker_instruments"),
         sql.Identifier(request.candidate_schema, "focus_underlyings"),
     )
-    counts = connection.execute(query, (request.as_of_date,))
-    return {exchange: Before(*numbers) for exchange, *numbers in counts}
+    found: dict[str, dict[str, Before]] = {}
+    for broker, exchange, *numbers in connection.execute(query, (request.as_of_date,)):
+        found.setdefault(broker, {})[exchange] = Before(*numbers)
+    return found

@@ -1,7 +1,10 @@
 -- What the rules read: small temporary tables of the audit's session, each filled by one pass
 -- over a big relation, so that forty rules cost a handful of scans.
 -- Placeholders: {candidate} {staging} schemas, {published} a relation or an empty stand-in,
--- {as_of} the trading day. `edition` is 'candidate' or 'published' (the last publication).
+-- {as_of} the trading day, {other_feeds} the brokers beside Kite (none where it is alone),
+-- {build_feeds} and {landed_feeds} relations or stand-ins. `edition` is 'candidate' or 'published'
+-- (the last publication). Kite's rows are measured apart from the others': most rules are about
+-- the tokens that are streamed, and those are Kite's.
 
 create temporary table measure_contracts as
 with editions as (
@@ -70,16 +73,76 @@ select
 from measure_contracts
 group by exchange, segment;
 
-create temporary table measure_exchanges as
+create temporary table measure_matches as
 select
+    broker,
     exchange,
+    match_status,
+    coalesce(expiry_date >= {as_of}, true) as is_live,
+    count(*) as rows
+from {candidate}.broker_instruments
+where broker = any({other_feeds}::text [])
+group by broker, exchange, match_status, is_live;
+
+create temporary table measure_exchanges as
+with counted as (
+    select 'kite' as broker, exchange, rows_in_dump, rows_now, rows_before, rows_expired
+    from measure_segments
+    union all
+    select
+        broker,
+        exchange,
+        rows as rows_in_dump,
+        case when is_live then rows else 0 end as rows_now,
+        0 as rows_before,
+        0 as rows_expired
+    from measure_matches
+    union all
+    select
+        broker,
+        exchange,
+        0 as rows_in_dump,
+        0 as rows_now,
+        count(*) filter (where coalesce(expiry_date >= {as_of}, true)) as rows_before,
+        count(*) filter (where expiry_date < {as_of}) as rows_expired
+    from {published}
+    where broker = any({other_feeds}::text [])
+    group by broker, exchange
+)
+
+select
+    broker,
+    exchange,
+    case when broker = 'kite' then exchange else broker || ' ' || exchange end as place,
     sum(rows_in_dump)::bigint as rows_in_dump,
     sum(rows_now)::bigint as rows_now,
     sum(rows_before)::bigint as rows_before,
     sum(rows_expired)::bigint as rows_expired,
     sum(rows_now) / nullif(sum(rows_before), 0) as ratio
-from measure_segments
-group by exchange;
+from counted
+group by broker, exchange;
+
+-- An exchange is compared where Kite lists it, and where anything of it met a row of an earlier
+-- feed; in one that a broker is the first to list there is nothing to match.
+create temporary table measure_matched as
+select
+    matches.broker,
+    matches.exchange,
+    sum(matches.rows)::bigint as rows,
+    coalesce(
+        sum(matches.rows) filter (
+            where matches.match_status in ('matched', 'matched_terms_only')
+        ), 0
+    )::bigint as matched,
+    bool_or(matches.match_status <> 'unmatched')
+    or exists (
+        select 1
+        from measure_segments as kite
+        where kite.exchange = matches.exchange and kite.rows_in_dump > 0
+    ) as is_compared
+from measure_matches as matches
+where matches.is_live
+group by matches.broker, matches.exchange;
 
 create temporary table measure_repeats as
 with tokens as (
@@ -154,3 +217,75 @@ select
     count(*) filter (where is_active) as rows_active
 from {candidate}.instrument_changes
 group by change;
+
+-- One row a feed: whose day it is, and where its landed rows went. Kite's own are in
+-- measure_relations, and null here.
+create temporary table measure_feeds as
+with feeds as (
+    select 'kite' as feed
+    union all
+    select unnest({other_feeds}::text [])
+),
+
+published as (
+    select broker, sum(rows_in_dump) as rows
+    from measure_exchanges
+    group by broker
+),
+
+rejected as (
+    select feed, count(distinct line_number) as rows
+    from {candidate}.rejected_rows
+    group by feed
+),
+
+repeated as (
+    select feed, count(*) as rows
+    from {candidate}.repeated_rows
+    where repeats = 'token'
+    group by feed
+),
+
+excluded as (
+    select feed, sum(excluded_rows) as rows
+    from {candidate}.excluded_rows
+    group by feed
+),
+
+covered as (
+    select feed, sum(covered_rows) as rows
+    from {candidate}.broker_coverage
+    group by feed
+)
+
+select
+    feeds.feed,
+    build.load_id,
+    build.as_of_date,
+    build.is_stale,
+    (
+        select count(*)
+        from generate_series(build.as_of_date + 1, {as_of}::date, interval '1 day') as days (day)
+        where extract(isodow from days.day) < 6
+    ) as trading_days_old,
+    landed.rows as landed,
+    coalesce(published.rows, 0)::bigint as published,
+    coalesce(rejected.rows, 0) as rejected,
+    coalesce(repeated.rows, 0) as repeated,
+    coalesce(excluded.rows, 0)::bigint as excluded,
+    coalesce(covered.rows, 0)::bigint as covered
+from feeds
+-- one to one, or none: the marts may hold a broker that is no feed of this build
+left join {build_feeds} as build on feeds.feed = build.feed
+left join {landed_feeds} as landed on feeds.feed = landed.feed
+left join published on feeds.feed = published.broker
+left join rejected on feeds.feed = rejected.feed
+left join repeated on feeds.feed = repeated.feed
+left join excluded on feeds.feed = excluded.feed
+left join covered on feeds.feed = covered.feed;
+
+create temporary table measure_conflicts as
+select
+    broker, exchange, broker_token, exchange_token, tradingsymbol, instrument_type, match_reason
+from {candidate}.broker_instruments
+where broker = any({other_feeds}::text []) and match_status = 'token_conflict';

@@ -9,8 +9,10 @@ from expectations.rules import (
     change,
     completeness,
     consumers,
+    feeds,
     landing,
     markers,
+    matching,
     subscriptions,
     values,
 )
@@ -25,6 +27,8 @@ RULES: Final[tuple[Rule, ...]] = (
     *change.RULES,
     *subscriptions.RULES,
     *consumers.RULES,
+    *feeds.RULES,
+    *matching.RULES,
 )
 RULE_IDS: Final[frozenset[str]] = frozenset(rule.id for rule in RULES)
 

@@ -73,7 +73,9 @@ RULES: Final[tuple[Rule, ...]] = (
         applies=on_exchange("NFO"),
         facts="""
             select
-                (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
+                (
+                    select sum(rows_in_dump) from measure_exchanges where broker = 'kite'
+                )::bigint as evaluated,
                 min(expiry_date) filter (where is_live) as nearest,
                 min(expiry_date) filter (where is_live) - {as_of}::date as days
             from measure_contracts

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from psycopg import sql
+
 from expectations.rules.rule import (
     Limit,
     Rule,
@@ -15,30 +17,33 @@ from expectations.rules.rule import (
 
 # Larger than any ratio.
 NO_LIMIT: Final = 1_000_000_000
+_KITE: Final = sql.SQL("broker = 'kite'")
 
-_COMPARED_FACTS = """
+# Rows by exchange against the last publication; `of_brokers` says whose.
+COMPARED_FACTS = """
     select
         count(*) as evaluated,
-        (array_agg(exchange order by ratio))[1] as lowest,
+        (array_agg(place order by ratio))[1] as lowest,
         min(ratio) as ratio,
-        (array_agg(exchange order by ratio desc))[1] as highest,
+        (array_agg(place order by ratio desc))[1] as highest,
         max(ratio) as highest_ratio
     from measure_exchanges
-    where rows_before >= {min_rows} and rows_before > 0
+    where {of_brokers} and rows_before >= {min_rows} and rows_before > 0
 """
-_COMPARED_UNEXPECTED = """
+COMPARED_UNEXPECTED = """
     select
-        exchange,
+        place as exchange,
         rows_now,
         rows_before as rows_before_net_of_expired,
         rows_expired as expired_since,
         round(100 * ratio, 1) || ' %' as remaining
     from measure_exchanges
     where
-        rows_before >= {min_rows}
+        {of_brokers}
+        and rows_before >= {min_rows}
         and rows_before > 0
         and (ratio < {at_least} or ratio > {at_most})
-    order by ratio, exchange
+    order by ratio, place
 """
 
 
@@ -67,13 +72,14 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="error",
         suite="completeness",
         applies=after_many_rows,
-        facts=_COMPARED_FACTS,
+        facts=COMPARED_FACTS,
         parameters={
             "min_rows": Limit("rows_compared_min"),
             "at_least": Limit("rows_block_ratio"),
             "at_most": NO_LIMIT,
+            "of_brokers": _KITE,
         },
-        unexpected=_COMPARED_UNEXPECTED,
+        unexpected=COMPARED_UNEXPECTED,
         observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
         "of {evaluated} exchanges",
         limit="at least {rows_block_ratio:.0%} (contracts that expired since are not counted)",
@@ -87,9 +93,14 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="warning",
         suite="completeness",
         applies=after_live_rows,
-        facts=_COMPARED_FACTS,
-        parameters={"min_rows": 1, "at_least": Limit("rows_warn_ratio"), "at_most": NO_LIMIT},
-        unexpected=_COMPARED_UNEXPECTED,
+        facts=COMPARED_FACTS,
+        parameters={
+            "min_rows": 1,
+            "at_least": Limit("rows_warn_ratio"),
+            "at_most": NO_LIMIT,
+            "of_brokers": _KITE,
+        },
+        unexpected=COMPARED_UNEXPECTED,
         observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
         "of {evaluated} exchanges",
         limit="at least {rows_warn_ratio:.0%} (contracts that expired since are not counted)",
@@ -102,13 +113,14 @@ RULES: Final[tuple[Rule, ...]] = (
         severity="warning",
         suite="completeness",
         applies=after_many_rows,
-        facts=_COMPARED_FACTS,
+        facts=COMPARED_FACTS,
         parameters={
             "min_rows": Limit("rows_compared_min"),
             "at_least": 0,
             "at_most": Limit("rows_growth_ratio"),
+            "of_brokers": _KITE,
         },
-        unexpected=_COMPARED_UNEXPECTED,
+        unexpected=COMPARED_UNEXPECTED,
         observed="highest is {highest} with {highest_ratio:.1%} of last time",
         limit="at most {rows_growth_ratio:.0%}",
         explanation="The dump may hold rows twice, or the last publication was of a part of it.",
@@ -144,13 +156,14 @@ RULES: Final[tuple[Rule, ...]] = (
                 count(*) as evaluated,
                 array_agg(exchange order by exchange) filter (where rows_in_dump > 0) as kept
             from measure_exchanges
-            where rows_before >= {rows_compared_min} and rows_before > 0
+            where broker = 'kite' and rows_before >= {rows_compared_min} and rows_before > 0
         """,
         unexpected="""
             select exchange, rows_before as rows_last_time
             from measure_exchanges
             where
-                rows_before >= {rows_compared_min}
+                broker = 'kite'
+                and rows_before >= {rows_compared_min}
                 and rows_before > 0
                 and rows_in_dump = 0
             order by exchange

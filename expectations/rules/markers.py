@@ -60,7 +60,9 @@ def _future(rule_id: str, exchange: str, name: str) -> Rule:
         parameters={"exchange": exchange, "name": name},
         facts="""
             select
-                (select sum(rows_in_dump) from measure_exchanges)::bigint as evaluated,
+                (
+                    select sum(rows_in_dump) from measure_exchanges where broker = 'kite'
+                )::bigint as evaluated,
                 count(*) filter (where is_live) as live,
                 min(expiry_date) filter (where is_live) as nearest,
                 max(expiry_date) as last_expiry

@@ -37,6 +37,8 @@ def placeholders(request: AuditRequest, situation: Situation) -> dict[str, sql.C
     values: dict[str, object] = asdict(limits) | {
         "as_of": request.as_of_date,
         "has_publication": situation.has_publication,
+        "other_feeds": situation.other_feeds,
+        "published_feeds": situation.published_feeds,
         "asked_segments": limits.asked_segments,
         "asked_exchanges": sorted(situation.exchanges | set(limits.required_exchanges)),
         "filter_names": [
@@ -50,6 +52,8 @@ def placeholders(request: AuditRequest, situation: Situation) -> dict[str, sql.C
         "published_subscriptions": _published(
             request, "active_subscriptions", exists=situation.has_published_subscriptions
         ),
+        "build_feeds": _build_feeds(situation),
+        "landed_feeds": _landed_feeds(request, situation),
     } | {name: _literal(value) for name, value in values.items()}
 
 
@@ -60,6 +64,27 @@ def _published(request: AuditRequest, name: str, *, exists: bool) -> sql.Composa
     return sql.SQL("(select * from {} where false) as nothing_published").format(
         sql.Identifier(request.candidate_schema, name)
     )
+
+
+def _build_feeds(situation: Situation) -> sql.Composable:
+    if situation.has_build_feeds:
+        return sql.Identifier("ops", "build_feeds")
+    return sql.SQL(
+        "(select null::text as feed, null::bigint as load_id, null::date as as_of_date, "
+        "null::boolean as is_stale where false)"
+    )
+
+
+def _landed_feeds(request: AuditRequest, situation: Situation) -> sql.Composable:
+    """The landed rows of every feed beside Kite, counted where they landed."""
+    nothing = sql.SQL("select null::text as feed, 0::bigint as rows where false")
+    counts = [
+        sql.SQL("select {}, count(*) from {}").format(
+            sql.Literal(feed), sql.Identifier(request.staging_schema, f"{feed}_instruments")
+        )
+        for feed in situation.landed_feeds
+    ]
+    return sql.SQL("({})").format(sql.SQL(" union all ").join([nothing, *counts]))
 
 
 def _literal(value: object) -> sql.Composable:

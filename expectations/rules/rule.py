@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from expectations.audit import Severity
 from expectations.thresholds import Thresholds
 
-SuiteName = Literal["landing", "completeness", "calendar", "values", "change", "consumers"]
+SuiteName = Literal["landing", "completeness", "calendar", "values", "change", "consumers", "feeds"]
 # Each suite with its batch: what it is about.
 SUITES: Final[dict[SuiteName, str]] = {
     "landing": "select * from {staging}.kite_instruments",
@@ -19,6 +19,7 @@ SUITES: Final[dict[SuiteName, str]] = {
     "values": "select * from {candidate}.broker_instruments where broker = 'kite'",
     "change": "select * from {candidate}.instrument_changes",
     "consumers": "select * from {candidate}.exp_redis__instruments",
+    "feeds": "select * from {candidate}.broker_instruments where broker <> 'kite'",
 }
 
 
@@ -52,6 +53,12 @@ class Situation:
         has_ledgers: whether the database holds the ledgers of loads and publications.
         has_options: whether options landed.
         has_contracts: whether anything landed that has an expiry.
+        has_build_feeds: whether the database says which feeds the build has.
+        other_feeds: the brokers beside Kite, in order: the build's feeds, and whoever else has
+            rows in the candidate.
+        landed_feeds: those of them of which a dump has landed.
+        published_feeds: the brokers beside Kite in the last publication.
+        rows_before_of_feeds: the live rows of each of their exchanges in the last publication.
     """
 
     has_publication: bool
@@ -64,6 +71,11 @@ class Situation:
     has_ledgers: bool = False
     has_options: bool = False
     has_contracts: bool = False
+    has_build_feeds: bool = False
+    other_feeds: tuple[str, ...] = ()
+    landed_feeds: tuple[str, ...] = ()
+    published_feeds: tuple[str, ...] = ()
+    rows_before_of_feeds: tuple[int, ...] = ()
 
 
 Applies = Callable[[Situation], str | None]
@@ -160,6 +172,39 @@ def on_exchange(*exchanges: str) -> Applies:
         return None
 
     return applies
+
+
+def beside_other_feeds(situation: Situation) -> str | None:
+    """The rule is about feeds, where there is more than Kite's."""
+    return None if situation.other_feeds else "Kite is the only feed of this build"
+
+
+def with_other_dumps(situation: Situation) -> str | None:
+    """The rule is about rows of feeds beside Kite's."""
+    if situation.landed_feeds:
+        return None
+    names = ", ".join(situation.other_feeds)
+    return beside_other_feeds(situation) or f"no dump of {names} has ever been had"
+
+
+def with_other_rows(situation: Situation) -> str | None:
+    """The rule compares rows of feeds beside Kite's with the last publication."""
+    return _with_other_rows(situation, 1)
+
+
+def with_many_other_rows(situation: Situation) -> str | None:
+    """As `with_other_rows`, for exchanges with enough rows to compare."""
+    return _with_other_rows(situation, max(situation.thresholds.rows_compared_min, 1))
+
+
+def _with_other_rows(situation: Situation, least: int) -> str | None:
+    if any(rows >= least for rows in situation.rows_before_of_feeds):
+        return None
+    return (
+        beside_other_feeds(situation)
+        or after_first_publication(situation)
+        or f"no exchange of another feed had {least} live rows or more in the last publication"
+    )
 
 
 @dataclass(frozen=True, slots=True)

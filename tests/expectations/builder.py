@@ -153,6 +153,11 @@ def build(connection: psycopg.Connection, filters: str = "nifty", as_of: date = 
     connection.execute(Path(__file__).with_name("candidate.sql").read_bytes())
 
 
+def add_feeds(connection: psycopg.Connection) -> None:
+    """Adds two brokers to the candidate that `build` has just made."""
+    connection.execute(Path(__file__).with_name("feeds.sql").read_bytes())
+
+
 def publish(connection: psycopg.Connection, expired: Iterable[Row] = ()) -> None:
     """Publishes the candidate's instruments, with contracts that have expired by now besides."""
     connection.execute("create schema marts")
@@ -164,7 +169,7 @@ def publish(connection: psycopg.Connection, expired: Iterable[Row] = ()) -> None
     )
     connection.execute(
         """
-        create schema ops;
+        create schema if not exists ops;
         create table ops.loads (load_id bigint, sha256 text);
         create table ops.build_parameters (load_id bigint);
         create table ops.publications (publication_id bigint, as_of_date date, dump_sha256 text);

@@ -33,9 +33,14 @@ select
     tick_size::numeric(18, 6) as tick_size_inr,
     lot_size::numeric::int as lot_size,
     'plain' as symbol_form,
-    true as is_symbol_agreed
+    true as is_symbol_agreed,
+    instrument_token as broker_token,
+    'reference' as match_status,
+    null::text as match_reason,
+    false as is_stale,
+    null::date as stale_as_of_date
 from staging.kite_instruments;
-alter table candidate.broker_instruments add primary key (broker, instrument_token);
+alter table candidate.broker_instruments add primary key (broker, exchange, broker_token);
 
 create table candidate.instruments as
 select distinct on (canonical_id)
@@ -49,6 +54,7 @@ select distinct on (canonical_id)
     case when instrument_type = 'EQ' then tradingsymbol else name end as underlying,
     tradingsymbol, name, expiry_date, strike, lot_size, tick_size_inr
 from candidate.broker_instruments
+where broker = 'kite'
 order by canonical_id, instrument_token;
 alter table candidate.instruments add primary key (canonical_id);
 
@@ -144,14 +150,42 @@ select
 from candidate.broker_instruments as instruments
 left join candidate.active_subscriptions as active
     on instruments.instrument_token = active.instrument_token
-where not exists (
-    select 1
-    from candidate.withheld_rows as withheld
-    where
-        withheld.destination = 'postgres'
-        and withheld.instrument_token = instruments.instrument_token
-);
+where
+    instruments.broker = 'kite'
+    and not exists (
+        select 1
+        from candidate.withheld_rows as withheld
+        where
+            withheld.destination = 'postgres'
+            and withheld.instrument_token = instruments.instrument_token
+    );
 
 create view candidate.exp_json__token_lookup as
 select instrument_token, exchange || ':' || tradingsymbol as key
-from candidate.broker_instruments;
+from candidate.broker_instruments
+where broker = 'kite';
+
+create table candidate.excluded_rows (
+    feed text, exchange text, exclusion_reason text, excluded_rows int, samples text []
+);
+
+create table candidate.broker_disagreements (
+    broker text, exchange text, broker_token text, attribute text, canonical_id text,
+    reference_broker text, tradingsymbol text, broker_value text, reference_value text,
+    is_active boolean
+);
+
+create table candidate.broker_coverage as
+select
+    'kite' as feed, exchange,
+    case
+        when segment = 'INDICES' then 'index'
+        when instrument_type = 'EQ' then 'cash'
+        when instrument_type = 'FUT' then 'future'
+        else 'option'
+    end as kind,
+    'reference' as status, '' as reason, '{}'::text [] as samples, false as is_stale,
+    count(*)::int as covered_rows, parameters.as_of as as_of_date
+from candidate.broker_instruments
+cross join pg_temp.parameters
+group by exchange, kind, parameters.as_of;

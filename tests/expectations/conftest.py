@@ -32,12 +32,13 @@ def _on_server(server_dsn: str, statement: str, *names: str) -> None:
 
 @pytest.fixture(scope="session")
 def template(server_dsn: str) -> Iterator[str]:
-    """The name of a database with a healthy candidate and a last publication."""
+    """The name of a database with a healthy candidate of three feeds and a last publication."""
     name = f"healthy_{uuid.uuid4().hex[:12]}"
     _on_server(server_dsn, "create database {}", name)
     with psycopg.connect(make_conninfo(server_dsn, dbname=name)) as connection:
         builder.land(connection, builder.healthy_rows())
         builder.build(connection)
+        builder.add_feeds(connection)
         builder.publish(connection, builder.expired_rows())
     yield name
     _on_server(server_dsn, "drop database {} with (force)", name)

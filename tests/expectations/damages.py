@@ -81,7 +81,140 @@ PUBLISHED_BEFORE = """
     from generate_series(1, {count}) as n
 """
 
+CONFLICT = """
+    update candidate.broker_instruments
+    set match_status = 'token_conflict', canonical_id = null,
+        match_reason = 'exchange token is another instrument'
+    where broker = 'dhan' and tradingsymbol ~ '{symbols}'
+"""
+REJECT_THERE = """
+    insert into candidate.rejected_rows
+    select '{feed}', n, 'sem_expiry_date', 'soon', 'not a date', 'X' || n, 'NFO', 'ACC', false
+    from generate_series(1, {count}) as n
+"""
+OFF = "delete from ops.build_feeds where feed = 'dhan'"
+GONE = "delete from candidate.broker_instruments where broker = 'dhan'"
+
+OF_FEEDS: tuple[Damage, ...] = (
+    Damage(
+        "feeds-fresh",
+        "update ops.build_feeds set is_stale = true, as_of_date = as_of_date - 6 "
+        "where feed = 'dhan'",
+        "2026-08-11",
+    ),
+    Damage(
+        "feeds-fresh",
+        "update ops.build_feeds set is_stale = true, as_of_date = as_of_date + 1 "
+        "where feed = 'dhan'",
+        "2026-08-18",
+        name="ahead",
+    ),
+    Damage(
+        "feeds-fresh",
+        "update ops.build_feeds set is_stale = true, as_of_date = as_of_date - 6 "
+        "where feed = 'kite'",
+        "kite",
+        name="kite",
+    ),
+    Damage(
+        "feeds-current",
+        "update ops.build_feeds set is_stale = true, as_of_date = as_of_date - 3 "
+        "where feed = 'dhan'",
+        "stands in",
+    ),
+    Damage(
+        "feeds-current",
+        "update ops.build_feeds set is_stale = true, load_id = null where feed = 'dhan'",
+        "ever been had",
+        name="never-landed",
+    ),
+    Damage("feeds-current", f"{OFF}; {GONE}", "published last time", name="switched-off"),
+    Damage("feeds-current", OFF, "no feed of this build", name="unknown"),
+    Damage("feeds-not-empty", GONE, "dhan"),
+    Damage(
+        "feed-rows-collapsed",
+        "delete from candidate.broker_instruments where broker = 'upstox' and exchange = 'BSE' "
+        "and exchange_token % 4 = 0",
+        "upstox BSE",
+    ),
+    Damage(
+        "feed-rows-collapsed",
+        "delete from candidate.broker_instruments where broker = 'upstox' and exchange = 'MCX'",
+        "upstox MCX",
+        name="exchange-gone",
+    ),
+    Damage(
+        "feed-rows-low",
+        "delete from candidate.broker_instruments where broker = 'upstox' and exchange = 'BSE' "
+        "and exchange_token % 10 = 0",
+        "upstox BSE",
+    ),
+    Damage(
+        "feed-rows-reconcile",
+        "delete from candidate.broker_instruments where broker = 'dhan' "
+        "and tradingsymbol = 'SHARE7 there'",
+        '"unexplained": "1"',
+    ),
+    Damage(
+        "feed-rows-reconcile",
+        "insert into candidate.excluded_rows values ('upstox', 'NSE', 'invented', 7, '{}')",
+        '"unexplained": "-7"',
+        name="invented",
+    ),
+    Damage("feed-rows-reconcile", OFF, "dhan", name="unknown-broker"),
+    Damage(
+        "feed-rows-reconcile",
+        "delete from candidate.broker_coverage where feed = 'upstox' and status = 'repeated'",
+        "covered",
+        name="not-told",
+    ),
+    Damage("feed-rejected-few", REJECT_THERE.format(feed="dhan", count=1), "dhan"),
+    Damage("feed-rejected-none", REJECT_THERE.format(feed="upstox", count=1), "soon"),
+    Damage("feed-conflicts-subscribed", CONFLICT.format(symbols="NIFTY26081824000CE"), "dhan"),
+    Damage(
+        "feed-conflicts-subscribed",
+        CONFLICT.format(symbols="^ADANIENT260825FUT")
+        + """
+        ; insert into candidate.broker_disagreements
+        select broker, exchange, broker_token, 'contract', 'NFO:ADANIENT:2026-08-25:FUT', 'kite',
+            tradingsymbol, (
+                select canonical_id from candidate.active_subscriptions
+                where subscription_position = 1
+            ), 'NFO:ADANIENT:2026-08-25:FUT', true
+        from candidate.broker_instruments
+        where match_status = 'token_conflict'
+        """,
+        "ADANIENT260825FUT there",
+        name="by-terms",
+    ),
+    Damage("feed-conflicts-few", CONFLICT.format(symbols="^SHARE1"), "SHARE1 there"),
+    Damage("feed-conflicts-none", CONFLICT.format(symbols="^SHARE7 "), "another instrument"),
+    Damage(
+        "feed-matched-enough",
+        "update candidate.broker_instruments set match_status = 'unmatched' "
+        "where broker = 'dhan' and exchange = 'NFO'",
+        "dhan",
+    ),
+    Damage(
+        "feed-focus-matched",
+        "update candidate.broker_instruments set match_status = 'unmatched', "
+        "match_reason = 'not listed before' "
+        "where broker = 'dhan' and tradingsymbol = 'NIFTY260825FUT there'",
+        "not listed before",
+    ),
+    Damage(
+        "feed-disagreements",
+        """
+        insert into candidate.broker_disagreements values
+        ('dhan', 'NSE', 'D|1', 'lot_size', 'NSE:ACC', 'kite', 'ACC', '1', '5', false),
+        ('upstox', 'NFO', 'U|1', 'lot_size', 'NFO:X', 'kite', 'NIFTY', '75', '65', true)
+        """,
+        '[{"broker": "upstox"',
+    ),
+)
+
 DAMAGES: tuple[Damage, ...] = (
+    *OF_FEEDS,
     Damage("staging-not-empty", "truncate staging.kite_instruments", "0 rows"),
     Damage("dump-is-new", "update ops.build_parameters set load_id = 1", "2026-08-14"),
     Damage(
@@ -99,7 +232,7 @@ DAMAGES: tuple[Damage, ...] = (
     Damage(
         "rows-reconcile",
         "insert into candidate.broker_instruments select 'kite', 1, 'X:1', 1, 'X1', 'X', 'NSE', "
-        "'NSE', 'EQ', null, null, 0.05, 1, 'plain', true",
+        "'NSE', 'EQ', null, null, 0.05, 1, 'plain', true, '1'",
         "-1",
         name="invented",
     ),

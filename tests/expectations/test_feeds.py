@@ -1,0 +1,194 @@
+"""Feeds beside Kite: what is judged when, and at which limit; damages are in `damages`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from expectations.gate import RuleResult, Thresholds, decide
+from expectations.rules import feeds, matching
+from tests.expectations import builder
+
+Audit = Callable[..., dict[str, RuleResult]]
+Execute = Callable[[str], None]
+
+RULES_OF_FEEDS = {rule.id for rule in (*feeds.RULES, *matching.RULES)}
+
+
+@pytest.fixture
+def kite_alone(postgres_dsn: str) -> str:
+    """A candidate and a last publication of Kite alone."""
+    with psycopg.connect(postgres_dsn) as connection:
+        builder.land(connection, builder.healthy_rows())
+        builder.build(connection)
+        builder.publish(connection)
+    return postgres_dsn
+
+
+def test_rules_about_feeds_do_not_apply_to_kite_alone_and_say_so(
+    audit: Audit, kite_alone: str
+) -> None:
+    found = audit(kite_alone)
+    assert {rule for rule, each in found.items() if each.status == "not_applicable"} == (
+        RULES_OF_FEEDS
+    )
+    assert {found[rule].observed for rule in RULES_OF_FEEDS} == {
+        "Kite is the only feed of this build"
+    }
+    assert decide(found.values()).is_green
+
+
+def test_a_ledger_that_names_kite_alone_is_no_other_feed(audit: Audit, kite_alone: str) -> None:
+    with psycopg.connect(kite_alone) as connection:
+        connection.execute(
+            "create table ops.build_feeds as "
+            f"select 'kite' as feed, 2 as load_id, date '{builder.AS_OF}' as as_of_date, "
+            "false as is_stale"
+        )
+    assert audit(kite_alone)["feeds-fresh"].status == "not_applicable"
+
+
+def test_a_feed_that_never_landed_leaves_nothing_of_it_to_judge(
+    audit: Audit, kite_alone: str
+) -> None:
+    with psycopg.connect(kite_alone) as connection:
+        connection.execute(
+            "create table ops.build_feeds as select * from (values "
+            f"('kite', 2, date '{builder.AS_OF}', false), "
+            f"('dhan', null, date '{builder.AS_OF}', true)) "
+            "as feeds (feed, load_id, as_of_date, is_stale)"
+        )
+    found = audit(kite_alone)
+    assert found["feeds-current"].status == "warned"
+    assert found["feeds-fresh"].status == "passed"
+    assert found["feed-matched-enough"].status == "not_applicable"
+    assert "no dump of dhan" in found["feed-matched-enough"].observed
+    assert decide(found.values()).reasons == ()
+
+
+def test_brokers_of_whose_days_nobody_says_anything_are_red(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("drop table ops.build_feeds")
+    found = audit(healthy_dsn)
+    assert found["feeds-fresh"].status == "not_evaluated"
+    assert found["feed-rows-reconcile"].status == "failed"
+    assert not decide(found.values()).is_green
+
+
+def test_a_feed_whose_landed_rows_are_gone_is_an_unfinished_candidate(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("drop table staging.dhan_instruments")
+    found = audit(healthy_dsn)
+    assert {each.status for each in found.values()} == {"not_evaluated"}
+    assert "staging.dhan_instruments" in found["feeds-fresh"].observed
+
+
+@pytest.mark.parametrize(
+    ("days", "status"),
+    [(3, "passed"), (4, "passed"), (5, "passed"), (6, "failed"), (7, "failed")],
+)
+def test_a_weekend_does_not_age_a_dump(
+    audit: Audit, execute: Execute, healthy_dsn: str, days: int, status: str
+) -> None:
+    """The as-of day is a Monday: Wednesday's dump is three trading days behind, Tuesday's four."""
+    assert builder.AS_OF.isoweekday() == 1
+    day = builder.AS_OF - timedelta(days=days)
+    execute(f"update ops.build_feeds set as_of_date = date '{day}' where feed = 'dhan'")
+    assert audit(healthy_dsn)["feeds-fresh"].status == status
+
+
+def test_contracts_of_another_broker_that_expired_since_are_no_loss(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        "delete from candidate.broker_instruments where broker = 'upstox' and exchange = 'BFO' "
+        "and expiry_date = date '2026-08-18'"
+    )
+    after = builder.AS_OF + timedelta(days=2)
+    found = audit(healthy_dsn, as_of_date=after)
+    assert found["feed-rows-collapsed"].status == "passed"
+    assert found["feed-rows-low"].status == "passed"
+
+
+def test_another_brokers_loss_is_not_told_as_kites(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("delete from candidate.broker_instruments where broker = 'upstox'")
+    found = audit(healthy_dsn)
+    assert found["feed-rows-collapsed"].status == "failed"
+    assert found["exchange-rows-collapsed"].status == "passed"
+    assert found["rows-reconcile"].status == "passed"
+
+
+def test_an_exchange_that_a_broker_lists_first_has_nothing_to_match(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        "delete from candidate.broker_instruments where broker = 'upstox' and exchange <> 'MCX'"
+    )
+    found = audit(healthy_dsn)["feed-matched-enough"]
+    assert found.status == "passed"
+    execute("delete from candidate.broker_instruments where broker = 'dhan'")
+    assert audit(healthy_dsn)["feed-matched-enough"].status == "not_evaluated"
+
+
+def test_conflicts_are_judged_by_the_part_of_their_own_broker(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        "update candidate.broker_instruments set match_status = 'token_conflict', "
+        "canonical_id = null where broker = 'dhan' and tradingsymbol ~ '^SHARE1'"
+    )
+    few = audit(healthy_dsn, thresholds=Thresholds(feed_conflicts_max_ratio=0.02))
+    assert few["feed-conflicts-few"].status == "failed"
+    more = audit(healthy_dsn, thresholds=Thresholds(feed_conflicts_max_ratio=0.03))
+    assert more["feed-conflicts-few"].status == "passed"
+    assert more["feed-conflicts-none"].status == "warned"
+    assert more["feed-conflicts-subscribed"].status == "passed"
+
+
+def test_an_index_and_a_share_of_one_number_are_no_conflict(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    """Only shares share their numbers between brokers, so an index's is never compared."""
+    execute(
+        "update candidate.broker_instruments set match_status = 'token_conflict', "
+        "canonical_id = null, exchange_token = 1001 where broker = 'dhan' "
+        "and tradingsymbol = 'SHARE7 there'; "
+        "insert into candidate.active_subscriptions (instrument_token, canonical_id, "
+        "tradingsymbol) values (256265, 'INDEX:NIFTY 50', 'NIFTY 50')"
+    )
+    assert audit(healthy_dsn)["feed-conflicts-subscribed"].status == "passed"
+
+
+def test_nothing_subscribed_can_be_in_no_conflict(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("truncate candidate.active_subscriptions, marts.active_subscriptions")
+    found = audit(healthy_dsn)["feed-conflicts-subscribed"]
+    assert (found.status, found.observed) == ("not_applicable", "nothing is subscribed")
+
+
+def test_a_contract_that_is_not_of_the_focus_may_be_unmatched(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        "update candidate.broker_instruments set match_status = 'unmatched' "
+        "where broker = 'dhan' and tradingsymbol = 'ADANIENT260825FUT there'"
+    )
+    assert audit(healthy_dsn)["feed-focus-matched"].status == "passed"
+
+
+def test_a_pair_of_contracts_is_a_conflict_and_no_disagreement_on_terms(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        "insert into candidate.broker_disagreements values ('dhan', 'NFO', 'D|1', 'contract', "
+        "'NFO:A', 'kite', 'A', 'NFO:B', 'NFO:A', true)"
+    )
+    assert audit(healthy_dsn)["feed-disagreements"].status == "passed"
