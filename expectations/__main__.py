@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from expectations.audit import AuditRequest
+from expectations.coverage import read_coverage
 from expectations.errors import AuditFailed, GateError
 from expectations.gate import GateWorker, Thresholds, Verdict, check_acceptances, decide
 from expectations.report import ReportContext, read_changes, read_rows, write_report
@@ -72,6 +73,7 @@ def _context(request: AuditRequest, started_at: datetime, seconds: float) -> Rep
                 rows_now=read_rows(connection, request.candidate_schema),
                 rows_before=read_rows(connection, request.published_schema),
                 changes=read_changes(connection, candidate_schema=request.candidate_schema),
+                brokers=read_coverage(connection, request.candidate_schema),
                 consumers_see="Consumers keep the last publication: the gate alone publishes "
                 "nothing.",
                 stage_seconds={"gate": seconds},

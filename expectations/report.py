@@ -18,6 +18,9 @@ show (or that turn text around) are shown as escapes.
     rows_by_exchange   {exchange: {now, before}}; before is null where it is not known
     changes            [change, count, active_count, samples [{column: text}]]
     plan               [destination, added, changed, removed, note]
+    brokers            [broker, as_of_date, is_stale, rows, by_status {status: rows}, left_out,
+                       rejected, counted [exchange, kind, status, reason, rows, samples],
+                       disagreements {what: count}, disagreement_samples [{column: text}]]
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ import jinja2
 from expectations.audit import RuleResult, visible
 from expectations.changes import Change, read_changes, read_rows
 from expectations.chart import exchange_bars
+from expectations.coverage import BrokerCoverage
 from expectations.verdict import Verdict
 
 HTML_NAME: Final = "summary.html"
@@ -71,6 +75,7 @@ class ReportContext:
         stage_seconds: how long each stage took, in order.
         publication_id: the number under which the candidate was published, or None.
         plan: what publishing does, or would do, destination by destination.
+        brokers: what each broker's rows are, Kite first.
         data_docs: the path of the Data Docs, relative to the report.
     """
 
@@ -87,6 +92,7 @@ class ReportContext:
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     publication_id: int | None = None
     plan: tuple[PlanLine, ...] = ()
+    brokers: tuple[BrokerCoverage, ...] = ()
     data_docs: str = "data_docs/index.html"
 
 
@@ -138,6 +144,7 @@ def as_document(verdict: Verdict, context: ReportContext) -> dict[str, Any]:
             for change in context.changes
         ],
         "plan": [asdict(line) for line in context.plan],
+        "brokers": [broker.as_json() for broker in context.brokers],
     }
 
 

@@ -13,6 +13,7 @@ import psycopg
 
 from expectations.audit import AuditRequest
 from expectations.changes import read_changes, read_rows
+from expectations.coverage import read_coverage
 from expectations.gate import DbtTestResult, GateWorker, Thresholds, Verdict, decide
 from expectations.report import PlanLine, ReportContext, write_report
 from exporters.postgres import Publication
@@ -214,6 +215,7 @@ def _context(connection: psycopg.Connection, of: AuditOf) -> ReportContext:
         rows_now=read_rows(connection, "candidate"),
         rows_before=dict(before.summary.get("rows_by_exchange", {})) if before else {},
         changes=read_changes(connection),
+        brokers=read_coverage(connection, "candidate"),
         consumers_see=f"{told_to_consumers(before)}.",
         stage_seconds=dict(of.stage_seconds),
     )

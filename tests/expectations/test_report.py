@@ -13,6 +13,7 @@ import pytest
 
 from expectations.audit import CELL_CHARACTERS, RuleResult, cell, visible
 from expectations.chart import WIDTH, exchange_bars
+from expectations.coverage import BrokerCoverage, Counted, FeedDay
 from expectations.gate import DbtTestResult, Verdict, decide
 from expectations.report import (
     Change,
@@ -98,6 +99,30 @@ def verdict_of(status: str = "failed", text: str = "x") -> Verdict:
     return decide(results, tests)
 
 
+def brokers_of(text: str = "x") -> tuple[BrokerCoverage, ...]:
+    """Kite; another broker with every status, with `text` everywhere; one that never landed."""
+    statuses = ("matched", "matched_terms_only", "token_conflict", "unmatched")
+    return (
+        BrokerCoverage(
+            "kite",
+            FeedDay(date(2026, 8, 18)),
+            (Counted("NFO", "option", "reference", "", 1000),),
+        ),
+        BrokerCoverage(
+            text,
+            FeedDay(date(2026, 8, 14), is_stale=True),
+            (
+                *(Counted(text, "option", status, text, 10, (text,)) for status in statuses),
+                Counted(text, "", "excluded", text, 7, (text,)),
+                Counted(text, "", "rejected", text, 3, (text,)),
+            ),
+            {text: 5, "contract": 10},
+            ({"what": text, text: text},),
+        ),
+        BrokerCoverage("dhan", FeedDay(None, is_stale=True)),
+    )
+
+
 def context_of(text: str = "x", **changes: object) -> ReportContext:
     values: dict[str, object] = {
         "run_id": text,
@@ -112,6 +137,7 @@ def context_of(text: str = "x", **changes: object) -> ReportContext:
         "consumers_see": text,
         "stage_seconds": {text: 1.5},
         "plan": (PlanLine(text, 1, 2, 3, text),),
+        "brokers": brokers_of(text),
     }
     return ReportContext(**(values | changes))  # type: ignore[arg-type]
 
@@ -167,6 +193,27 @@ def test_green_page_names_the_publication() -> None:
     assert "published as number 42" in as_page(green, context_of(publication_id=42))
 
 
+def test_brokers_are_told_with_their_day_their_rows_and_why() -> None:
+    page = as_page(verdict_of("passed"), context_of("upstox"))
+    section = page[page.index("<h2>Brokers") : page.index("<h2>What changed")]
+    assert "Fri 14 Aug 2026" in section
+    assert '<span class="stale">stale</span>' in section
+    assert "never had" in section
+    summary = section[: section.index("<details")]
+    numbers = re.findall(r'<td class="number[^"]*">([^<]*)</td>', summary)
+    assert [number.replace("\u2013", "none") for number in numbers] == [
+        "1,000", "none", "none", "none",
+        "40", "10", "10", "10", "10", "7", "3", "5",
+        *["none"] * 8,
+    ]  # fmt: skip
+    assert section.count("<details") == 2
+
+
+def test_kite_alone_has_no_section_of_brokers() -> None:
+    page = as_page(verdict_of("passed"), context_of(brokers=brokers_of()[:1]))
+    assert "<h2>Brokers" not in page
+
+
 def test_first_run_has_nothing_to_compare_with() -> None:
     page = as_page(verdict_of(), context_of(rows_before={}, changes=()))
     assert "Nothing is published yet" in page
@@ -204,6 +251,11 @@ def test_json_holds_the_same_facts() -> None:
     assert document["rows_by_exchange"]["BSE"] == {"now": 0, "before": 10}
     assert document["plan"][0]["removed"] == 3
     assert document["changes"][0]["active_count"] == 1
+    other = document["brokers"][1]
+    assert (other["as_of_date"], other["is_stale"]) == ("2026-08-14", True)
+    assert (other["rows"], other["left_out"], other["rejected"]) == (40, 7, 3)
+    assert other["by_status"]["token_conflict"] == 10
+    assert other["counted"][0]["samples"] == ["x"]
     assert json.loads(json.dumps(document)) == document
 
 
