@@ -24,7 +24,7 @@ dry_run = $(if $(filter-out 0 false no,$(DRY_RUN)),--dry-run)
 force   = $(if $(filter-out 0 false no,$(FORCE)),--force)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sync build gate export status rollback docs report up down check lint types sql test bench clean
+.PHONY: help setup sync build gate export status coverage rollback docs report up down check lint types sql test bench clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ export: $(READY) ## bring Redis, .env and the JSON files to the last publication
 
 status: $(READY) ## what consumers see, and whether it is safe to trade on
 	@$(WAREHOUSE) status
+
+coverage: $(READY) ## what is published of each broker, and how it matches the others
+	@$(WAREHOUSE) coverage
 
 rollback: $(READY) ## put the publication before (or TO=N) back everywhere
 	@$(WAREHOUSE) rollback $(if $(TO),--to '$(TO)')

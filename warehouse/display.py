@@ -236,3 +236,8 @@ def choose_display(*, as_json: bool, quiet: bool) -> Display:
     if quiet:
         return QuietDisplay()
     return RichDisplay() if sys.stdout.isatty() else PlainDisplay()
+
+
+def wide_console() -> Console:
+    """For tables on standard output: a terminal's own width, and room enough in a pipe."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
