@@ -24,7 +24,7 @@ dry_run = $(if $(filter-out 0 false no,$(DRY_RUN)),--dry-run)
 force   = $(if $(filter-out 0 false no,$(FORCE)),--force)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sync build gate export status coverage rollback docs report up down check lint types sql test bench clean
+.PHONY: help setup sync build gate export status coverage rollback changes docs report up down check lint types sql test bench clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ status: $(READY) ## what consumers see, and whether it is safe to trade on
 
 coverage: $(READY) ## what is published of each broker, and how it matches the others
 	@$(WAREHOUSE) coverage
+
+changes: $(READY) ## what changed with the last publication, and what of it is streamed
+	@$(WAREHOUSE) changes
 
 rollback: $(READY) ## put the publication before (or TO=N) back everywhere
 	@$(WAREHOUSE) rollback $(if $(TO),--to '$(TO)')
