@@ -21,7 +21,7 @@ from warehouse.errors import (
     UsageError,
 )
 from warehouse.exit_codes import GATE_RED
-from warehouse.ledger import last_publication, told_to_consumers
+from warehouse.ledger import believed_days, last_publication, told_to_consumers
 from warehouse.pipeline import run_sync
 from warehouse.recorded_run import finish, recorded_run
 from warehouse.servers import EmbeddedServers
@@ -206,22 +206,7 @@ def status(settings: Settings, clock: Clock) -> Status:
 def published_days(settings: Settings, clock: Clock) -> frozenset[date]:
     """The trading days that history holds now: those taken back by a rollback are not held."""
     with open_warehouse(settings, clock) as warehouse:
-        rows = warehouse.connection.execute(
-            """
-            with ledger as (
-                select publication_id, as_of_date, rollback_of from ops.publications
-            )
-
-            select distinct p.as_of_date from ledger as p
-            where not exists (
-                select from ledger as back
-                where
-                    back.rollback_of < p.publication_id
-                    and back.publication_id > p.publication_id
-            )
-            """
-        ).fetchall()
-    return frozenset(day for (day,) in rows)
+        return believed_days(warehouse.connection)
 
 
 def docs(settings: Settings, clock: Clock) -> Path:

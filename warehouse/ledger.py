@@ -87,6 +87,29 @@ def last_publication(connection: psycopg.Connection) -> LastPublication | None:
     return LastPublication(**row) if row else None
 
 
+def believed_days(connection: psycopg.Connection) -> frozenset[date]:
+    """The trading days that history holds now: not those that a rollback has taken back."""
+    rows = connection.execute(
+        """
+        with recursive believed as (
+            (
+                select as_of_date, coalesce(rollback_of, publication_id - 1) as before
+                from ops.publications
+                order by publication_id desc
+                limit 1
+            )
+            union all
+            select p.as_of_date, coalesce(p.rollback_of, p.publication_id - 1)
+            from believed as b
+            inner join ops.publications as p on p.publication_id = b.before
+        )
+
+        select distinct as_of_date from believed
+        """
+    ).fetchall()
+    return frozenset(day for (day,) in rows)
+
+
 def told_to_consumers(publication: LastPublication | None) -> str:
     """What consumers see now, for an error message."""
     if publication is None:

@@ -4,10 +4,13 @@ import os
 from datetime import date
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from exporters.schema import ensure_schema
 from warehouse.backfill import Day, find_days, plan_backfill
 from warehouse.errors import UsageError
+from warehouse.ledger import believed_days
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 8, 17), date(2026, 8, 18), date(2026, 8, 19)
 
@@ -57,3 +60,23 @@ def test_what_is_published_is_left_out_and_nothing_goes_before_it() -> None:
     assert (plan.days, plan.published) == (days[2:], (MONDAY, TUESDAY))
     with pytest.raises(UsageError, match="2026-08-17 cannot go before it"):
         plan_backfill(days, (TUESDAY,))
+
+
+def test_days_that_a_rollback_took_back_are_held_no_more(connection: psycopg.Connection) -> None:
+    ensure_schema(connection)
+    assert believed_days(connection) == frozenset()
+
+    def publish(number: int, day: date, rollback_of: int | None = None) -> frozenset[date]:
+        connection.execute(
+            "insert into ops.publications (publication_id, published_at, as_of_date, filter,"
+            " fingerprint, rollback_of) values (%s, now(), %s, 'nifty', 'f', %s)",
+            [number, day, rollback_of],
+        )
+        return believed_days(connection)
+
+    publish(1, MONDAY)
+    publish(2, TUESDAY)
+    assert publish(3, WEDNESDAY) == {MONDAY, TUESDAY, WEDNESDAY}
+    assert publish(4, MONDAY, rollback_of=1) == {MONDAY}
+    assert publish(5, WEDNESDAY, rollback_of=3) == {MONDAY, TUESDAY, WEDNESDAY}
+    assert publish(6, TUESDAY, rollback_of=2) == {MONDAY, TUESDAY}
