@@ -88,7 +88,7 @@ types: $(READY)
 	@$(BIN)/mypy
 
 sql: $(READY)
-	@$(BIN)/sqlfluff lint --disable-progress-bar dbt_project
+	@WAREHOUSE_FEEDS=kite,angel_one,dhan,upstox $(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 
 test: $(READY) ## the test suite, against real servers that it starts itself
 	@$(BIN)/python -m pytest $(PYTEST)

@@ -26,8 +26,8 @@ contracts as (
             when 'upstox' then 'upstox_json'
             else broker_instruments.broker
         end as file,
-        broker_instruments.tradingsymbol collate "C" as symbol,
-        focus_instruments.underlying collate "C" as underlying,
+        broker_instruments.tradingsymbol collate "C" as symbol, -- noqa: RF02
+        focus_instruments.underlying collate "C" as underlying, -- noqa: RF02
         coalesce(focus_instruments.option_type, 'FUT') as instrument_type
     from focus_instruments
     -- one contract to one row a broker, or none

@@ -48,7 +48,7 @@ build_feeds as (
     select * from {{ ref('stg_warehouse__build_feeds') }}
 ),
 
-other_rows as (
+other_rows as ( -- noqa: ST03
     select
         matched.broker,
         matched.exchange,

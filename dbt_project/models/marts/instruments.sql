@@ -11,7 +11,7 @@ matched as (
 ),
 
 -- What no feed before a broker lists: its own first row of each such instrument.
-first_unmatched as (
+first_unmatched as ( -- noqa: ST03
     select distinct on (matched.canonical_id)
         matched.canonical_id,
         matched.exchange,
@@ -31,7 +31,8 @@ first_unmatched as (
     order by
         matched.canonical_id,
         matched.feed_position,
-        coalesce(substr(matched.isin, 8, 2) = '01', false) desc,
+        -- Shares before bonds: the 8th and 9th place of an Indian share's ISIN are 01.
+        coalesce(substr(matched.isin, 8, 2) <> '01', true),
         btrim(matched.name) = '',
         matched.line_number
 ),

@@ -6,11 +6,11 @@ repeated as (
     select * from {{ ref('int_kite_instruments__repeated') }}
 ),
 {% if other_feeds() %}
-broker_instruments as (
+broker_instruments as ( -- noqa: ST03
     select * from {{ ref('int_broker_instruments__identified') }}
 ),
 
-broker_repeated as (
+broker_repeated as ( -- noqa: ST03
     select * from {{ ref('int_broker_instruments__repeated') }}
 ),
 {% endif %}

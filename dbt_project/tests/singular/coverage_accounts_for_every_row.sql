@@ -1,6 +1,6 @@
--- A row of a dump that is neither an instrument of its broker nor listed as left out has
--- vanished: a trader asks for a contract that the broker does list and is told there is
--- none. A row counted twice is an instrument too many.
+-- A row of a dump that is neither an instrument of its broker nor listed as left out
+-- has vanished: a trader asks for a contract that the broker does list and is told that
+-- there is none. A row counted twice is an instrument too many.
 with covered as (
     select
         feed,

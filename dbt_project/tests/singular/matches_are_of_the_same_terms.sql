@@ -1,7 +1,6 @@
 -- An order sent with one broker's token for another broker's contract is a position that
--- nobody wanted. Whatever the rules of matching do, the two rows of a match must have the
--- same exchange, kind, expiry, strike and option type, and a contract under one exchange
--- token and two ids is a conflict.
+-- nobody wanted. Whatever the rules of matching do, both rows of a match must have the
+-- same exchange, kind, expiry, strike and option type.
 {{ config(enabled=other_feeds() | length > 0) }}
 
 with broker_instruments as (
