@@ -23,7 +23,7 @@ from loader.source import parse_source
 from loader.staging import ensure_table, staged_load_id
 from warehouse.ledger import LastPublication
 from warehouse.source import fetch_options, source_of
-from warehouse.sync_request import FeedLoad, SyncContext
+from warehouse.sync_request import FeedLoad, SyncContext, dump_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class FeedDump:
         return self.dump.source if self.dump else ""
 
     @property
-    def sha256(self) -> str:
-        """The dump's; empty without one."""
-        return self.dump.sha256 if self.dump else ""
+    def identity(self) -> str:
+        """What tells it from another dump: the same bytes are stale one day and fresh another."""
+        return dump_identity(self.dump.sha256 if self.dump else "", self.as_of, self.is_stale)
 
 
 def fetch_dumps(

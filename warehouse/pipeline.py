@@ -127,7 +127,7 @@ def _is_published(
     if before is None or context.request.force or context.request.build_only:
         return False
     is_same = before.fingerprint == _fingerprint(
-        context, {found.feed.name: found.sha256 for found in dumps}
+        context, {found.feed.name: found.identity for found in dumps}
     )
     return is_same and not unpublished_overrides(connection)
 
@@ -225,7 +225,7 @@ def _publish_request(
         load_id=main.load_id,
         filter=context.request.filter_text,
         dump_sha256=main.sha256,
-        fingerprint=_fingerprint(context, {name: load.sha256 for name, load in loads.items()}),
+        fingerprint=_fingerprint(context, {name: load.identity for name, load in loads.items()}),
         feeds={name: load.facts() for name, load in loads.items()},
         published_at=context.warehouse.clock.now(),
         destinations=destinations.names(context.warehouse.settings),

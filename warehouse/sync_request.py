@@ -43,6 +43,11 @@ class SyncRequest:
     publish_only: bool = False
 
 
+def dump_identity(sha256: str, as_of: date, is_stale: bool) -> str:  # noqa: FBT001  # a fact
+    """A dump as the fingerprint of a publication takes it."""
+    return f"{sha256} stale since {as_of}" if is_stale else sha256
+
+
 @dataclass(frozen=True, slots=True)
 class FeedLoad:
     """One feed's part in a build.
@@ -60,6 +65,11 @@ class FeedLoad:
     sha256: str
     rows: int
     is_stale: bool
+
+    @property
+    def identity(self) -> str:
+        """What tells its dump from another."""
+        return dump_identity(self.sha256, self.as_of_date, self.is_stale)
 
     @property
     def told(self) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end import feeds
+from tests.end_to_end import dumps, feeds
 from tests.end_to_end.conftest import Published
-from tests.installation import DOTENV, LOOKUP, REDIS, Done, Kept
+from tests.installation import DOTENV, LOOKUP, Done, Kept
 
 NOWHERE = "http://localhost:9/dump"
 IMPATIENT = {"FETCH_ATTEMPTS": "1", "FETCH_CONNECT_TIMEOUT_SECONDS": "1"}
@@ -89,9 +89,11 @@ def test_every_brokers_rows_are_matched_and_kites_consumers_see_what_they_did(
     assert three.rows()["kite"] == len(three.first.rows)
     ((instruments,),) = three.at.execute("select count(*) from marts.instruments")
     assert instruments == three.rows()["kite"]
-    seen, alone = three.at.seen().by_destination(), three.first.seen.by_destination()
-    for destination in (REDIS, DOTENV, LOOKUP):
-        assert seen[destination] == alone[destination], destination
+    seen, alone = three.at.seen(), three.first.seen
+    assert seen.redis == alone.redis
+    assert seen.active == alone.active
+    assert three.at.env_tokens() == list(dumps.tokens_of(three.first.rows, "NIFTY"))
+    assert seen.token_lookup == alone.token_lookup
     told = three.feeds()
     assert {name: feed["is_stale"] for name, feed in told.items()} == dict.fromkeys(
         ("kite", "upstox", "dhan"), False

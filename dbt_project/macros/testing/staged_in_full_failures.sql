@@ -20,7 +20,9 @@
     ),
 
     built_feeds as (
-        select load_id
+        select
+            feed,
+            load_id
         from {{ build_feeds }}
         where feed = '{{ feed }}'
     )
@@ -39,7 +41,9 @@
     left join built_feeds
         on true
     where
-        landed_rows.landed = 0
+        built_feeds.feed is null
+        -- A feed that never came has no landing, and no rows.
+        or (landed_rows.landed = 0 and built_feeds.load_id is not null)
         or landed_rows.landed <> staged_rows.staged
         or staged_rows.staged <> staged_rows.typed + staged_rows.rejected
         or staged_rows.first_load_id is distinct from built_feeds.load_id
