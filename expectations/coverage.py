@@ -220,11 +220,13 @@ def _disagreements(
     for broker in counts:
         found = _query(
             connection,
+            # The first of each kind before the second of any.
             "select attribute as what, exchange, tradingsymbol, broker_value as here, "
             "reference_broker as elsewhere, reference_value as there, "
             "case when is_active then 'yes' else '' end as subscribed "
             "from {} where broker = %s "
-            "order by is_active desc, attribute, exchange, tradingsymbol, broker_token limit %s",
+            "order by is_active desc, row_number() over (partition by is_active, attribute "
+            "order by exchange, tradingsymbol, broker_token), attribute limit %s",
             schema,
             "broker_disagreements",
             (broker, SAMPLES),

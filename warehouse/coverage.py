@@ -21,6 +21,7 @@ PUBLISHED_SCHEMA: Final = "marts"
 CSV_COLUMNS: Final = (
     "broker", "as_of_date", "is_stale", "exchange", "kind", "status", "reason", "rows", "samples",
 )  # fmt: skip
+EXAMPLES: Final = 3
 # What people read for a status.
 WORDS: Final = {
     "matched_terms_only": "terms only",
@@ -154,7 +155,8 @@ def _print_reasons(console: Console, broker: BrokerCoverage) -> None:
         return
     console.print(f"\n[bold]{escape(broker.title)}[/]: what is not simply matched, and why")
     table = _table(("  rows", "status", "exchanges", "reason"), ("  rows",))
-    table.add_column("for example", overflow="ellipsis", no_wrap=True)
+    # What there is too much of gives way to the rest of the line.
+    table.add_column("for example", overflow="fold")
     for line in lines:
         table.add_row(f"  {line.rows:,}", *(escape(visible(text)) for text in _words(line)))
     console.print(table)
@@ -162,7 +164,7 @@ def _print_reasons(console: Console, broker: BrokerCoverage) -> None:
 
 def _words(line: Counted) -> tuple[str, ...]:
     status = WORDS.get(line.status, line.status)
-    return (status, line.exchange, line.reason, ", ".join(line.samples))
+    return (status, line.exchange, line.reason, ", ".join(line.samples[:EXAMPLES]))
 
 
 def _print_disagreements(console: Console, broker: BrokerCoverage) -> None:

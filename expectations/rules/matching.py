@@ -132,8 +132,8 @@ RULES: Final[tuple[Rule, ...]] = (
         limit="none",
         explanation="These rows are published without an instrument: nobody can say which of the "
         "two contracts the broker means.",
-        action="Usually an adjusted strike that one broker shows a day later; do not trade these "
-        "by number.",
+        action="Usually a renamed share or an adjusted strike that one broker shows a day later; "
+        "do not trade these by number.",
     ),
     Rule(
         id="feed-matched-enough",

@@ -60,6 +60,8 @@ def test_disagreements_are_counted_and_subscribed_ones_come_first(healthy_dsn: s
     assert len(dhan.disagreement_samples) == 5
     assert dhan.disagreement_samples[0]["tradingsymbol"] == "X7"
     assert dhan.disagreement_samples[0]["subscribed"] == "yes"
+    # The first of each kind before the second of any.
+    assert [sample["what"] for sample in dhan.disagreement_samples[1:3]] == ["contract", "lot_size"]
 
 
 def test_a_feed_without_a_row_is_told_with_its_day(healthy_dsn: str) -> None:

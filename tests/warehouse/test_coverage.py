@@ -103,6 +103,18 @@ def test_what_is_not_simply_matched_has_its_reason_and_samples(
     assert lots.split() == ["lot_size", "NFO", "NIFTYX", "75", "65", "at", "kite", "subscribed"]
 
 
+def test_long_symbols_take_nothing_from_the_numbers(ledger: psycopg.Connection) -> None:
+    publish(ledger, SUMMARY)
+    cover(ledger)
+    ledger.execute(
+        "update marts.broker_coverage set samples = array_fill(repeat('LONG', 12), array[5]) "
+        "where feed = 'dhan'"
+    )
+    text = printed(ledger)
+    (conflict,) = (line for line in text.splitlines() if "another instrument" in line)
+    assert conflict.split()[:3] == ["242", "conflict", "NFO"]
+
+
 def test_json_and_csv_hold_every_line(ledger: psycopg.Connection) -> None:
     publish(ledger, SUMMARY)
     cover(ledger)
