@@ -117,13 +117,15 @@ def measure(table: Lines, server: Servers, *, rows: int = ROWS, days: int = DAYS
 
 
 def measure_first(table: Lines, server: Servers, *, rows: int = FULL) -> None:
-    """The seconds that history adds to a first publication and to a day after it, full size."""
-    table.note(f"History: what it adds to publications of {rows:,} instruments, seconds")
+    """The part of history in a first publication and in days after it, full size."""
+    table.note(f"History: its part of a publication of {rows:,} instruments")
     with psycopg.connect(server.fresh("history_bench"), autocommit=True) as connection:
-        _, history = simulate(connection, rows=rows, days=4)
-    table.line("first publication, of 0.3 s", history[0] / 0.3, 1, f"{history[0]:.2f} s")
-    later = statistics.median(history[1:])
-    table.line("a day with 2 % touched, of 0.3 s", later / 0.3, 1, f"{later:.2f} s")
+        whole, history = simulate(connection, rows=rows, days=4)
+    parts = [part / all_ for part, all_ in zip(history, whole, strict=True)]
+    told = f"{history[0]:.2f} s of {whole[0]:.2f} s"
+    table.line("first publication", parts[0], 0.3, told)
+    told = f"{statistics.median(history[1:]):.2f} s of {statistics.median(whole[1:]):.2f} s"
+    table.line("a day with 2 % touched", statistics.median(parts[1:]), 0.4, told)
 
 
 def simulate(
