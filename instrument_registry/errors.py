@@ -1,11 +1,20 @@
 """What can go wrong while an instrument is looked up or its symbol is read.
 
     RegistryError
+    |-- RegistryUnavailable     no source holds a publication that could be read
+    |   |-- SnapshotRefused     the snapshot file is torn, foreign, or of another version
+    |   `-- SourceRefused       a database or Redis answered with something that is no publication
+    |-- RegistryStale           what was found is older than what is allowed
+    |-- FlagRefused             a feature flag that does not exist, or a value that it cannot take
+    |-- SettingRefused          an environment variable that cannot be read
     `-- SymbolError (also a ValueError)
-        |-- UnknownBroker       no grammar is known under that name
+        |-- UnknownSymbolError  nothing is listed under that symbol: see `suggestions`
+        |-- ConflictingTokenError the broker lists it, but its token is another contract elsewhere
+        |-- UnknownBroker       no broker is known under that name
         |-- UnknownExchange     the broker's grammar is not known for that exchange
         |-- SymbolNotRead       the text is not in the grammar of that broker and exchange
         |-- SymbolAmbiguous     the text can name several contracts: see `candidates`
+        |   `-- AmbiguousSymbolError  several listed instruments answer to it
         |-- ExpiryUnresolved    the text, or the spelling, hangs on expiries that were not given
         |-- NotSpellable        the grammar cannot say the contract
         |-- ContractInvalid     terms that no contract has
@@ -73,8 +82,60 @@ def _rebuilt(
     return error
 
 
+class RegistryUnavailable(RegistryError):
+    """No source held a publication that could be read."""
+
+
+class SnapshotRefused(RegistryUnavailable):
+    """The snapshot file is torn, foreign, or of another version; nothing of it was taken."""
+
+
+class SourceRefused(RegistryUnavailable):
+    """A database or Redis was reached, but what it holds is no whole publication."""
+
+
+class RegistryStale(RegistryError):
+    """The last publication is older than what is allowed.
+
+    Attributes:
+        age_seconds: how old it is; None if the source does not say.
+        limit_seconds: how old it may be.
+    """
+
+    def __init__(self, message: str, age_seconds: float | None, limit_seconds: float) -> None:
+        super().__init__(message, age_seconds, limit_seconds)
+        self.age_seconds = age_seconds
+        self.limit_seconds = limit_seconds
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class FlagRefused(RegistryError, ValueError):
+    """A feature flag that does not exist, or a value that it cannot take."""
+
+
+class SettingRefused(RegistryError, ValueError):
+    """An environment variable that cannot be read."""
+
+
+class UnknownSymbolError(SymbolError):
+    """Nothing is listed under that symbol.
+
+    Attributes:
+        suggestions: the nearest symbols that the broker does list, at most five.
+    """
+
+    def __init__(
+        self, symbol: object, *, suggestions: Sequence[str] = (), seen: str, expected: str,
+        broker: str = "", next_step: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(symbol, seen=seen, expected=expected, broker=broker, next_step=next_step)
+        self.suggestions = tuple(suggestions)
+
+
 class UnknownBroker(SymbolError):
-    """No grammar is known under the name that was given."""
+    """No broker is known under the name that was given."""
 
 
 class UnknownExchange(SymbolError):
@@ -98,6 +159,18 @@ class SymbolAmbiguous(SymbolError):
     ) -> None:  # fmt: skip
         super().__init__(symbol, seen=seen, expected=expected, broker=broker, next_step=next_step)
         self.candidates = tuple(candidates)
+
+
+class AmbiguousSymbolError(SymbolAmbiguous):
+    """Several listed instruments answer to it.
+
+    Attributes:
+        candidates: a short text each, `EXCHANGE:SYMBOL token TOKEN = UNIFIED ID`.
+    """
+
+
+class ConflictingTokenError(SymbolError):
+    """The broker lists it, but its exchange token is another contract at another broker."""
 
 
 class ExpiryUnresolved(SymbolError):

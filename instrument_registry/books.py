@@ -1,0 +1,246 @@
+"""One broker's instruments, found by symbol, token or canonical id; built once, never changed.
+
+A row is a tuple of six, and what all strikes of an expiry share is one tuple that they point to.
+That, and columns instead of a dict a row, keeps half a million rows in some 150 MB.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Final
+
+from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing
+from instrument_registry.records import BrokerInstrument
+
+# symbol, token, canonical id, strike, instrument type, listing
+Row = tuple[str, str, str, float, str, Listing]
+Rows = tuple[Row, ...]
+_Index = tuple[dict[str, Row], dict[str, Rows]]
+
+_SYMBOL: Final = itemgetter(0)
+_TOKEN: Final = itemgetter(1)
+_ID: Final = itemgetter(2)
+
+
+@dataclass(slots=True)
+class Book:
+    """The indexes of one broker.
+
+    Attributes:
+        broker: its public name.
+        symbols: the row that each symbol means.
+        shared: all of the broker's rows under a symbol that does not simply mean the one row
+            that is spelled so: several are, or an exchange has to be said.
+        tokens, shared_tokens: the same for tokens, which some brokers give out by exchange.
+        ids, shared_ids: the same for canonical ids; a dump may hold a contract twice.
+        conflicts: rows of no known instrument (`token_conflict`), by symbol.
+        conflict_tokens: the same, by token.
+    """
+
+    broker: str
+    symbols: dict[str, Row]
+    shared: dict[str, Rows]
+    tokens: dict[str, Row]
+    shared_tokens: dict[str, Rows]
+    ids: dict[str, Row]
+    shared_ids: dict[str, Rows]
+    conflicts: dict[str, Rows]
+    conflict_tokens: dict[str, Rows]
+    _in_capitals: dict[str, Rows] | None = field(default=None, init=False, repr=False)
+    _in_order: list[str] | None = field(default=None, init=False, repr=False)
+
+    def spelled(self, symbol: str) -> Rows:
+        """Every row of the broker that is spelled so."""
+        found = self.shared.get(symbol)
+        if found is not None:
+            return found
+        row = self.symbols.get(symbol)
+        return () if row is None else (row,)
+
+    def listed_as(self, identity: str) -> Rows:
+        """Every row of the broker that is that instrument."""
+        row = self.ids.get(identity)
+        return self.shared_ids.get(identity, ()) if row is None else (row,)
+
+    def in_capitals(self) -> dict[str, Rows]:
+        """Symbols with small letters in them (Dhan's, index names), by their capitals.
+
+        Made when first asked for; two threads that ask at once make the same twice.
+        """
+        if self._in_capitals is None:
+            self._in_capitals = _grouped(
+                (
+                    row
+                    for symbol in (*self.symbols, *(self.shared.keys() - self.symbols.keys()))
+                    if symbol != symbol.upper()
+                    for row in self.spelled(symbol)
+                ),
+                lambda row: row[0].upper(),
+            )
+        return self._in_capitals
+
+    def in_order(self) -> list[str]:
+        """All symbols, sorted; made when first asked for."""
+        if self._in_order is None:
+            self._in_order = sorted(self.symbols.keys() | self.shared.keys())
+        return self._in_order
+
+    def numbered(self, token: str) -> Rows:
+        """Every row of the broker that has that token."""
+        row = self.tokens.get(token)
+        return self.shared_tokens.get(token, ()) if row is None else (row,)
+
+
+def answer(row: Row) -> BrokerInstrument:
+    """The row as callers get it."""
+    symbol, token, identity, strike, kind, listing = row
+    exchange, segment, name, broker, lot_size, tick_size, expiry = listing
+    return {
+        "tradingsymbol": symbol, "symboltoken": token, "exchange": exchange,
+        "instrument_type": kind, "name": name, "broker": broker, "lot_size": lot_size,
+        "tick_size": tick_size, "expiry": expiry, "strike": strike, "segment": segment,
+        "unified_id": identity,
+    }  # fmt: skip
+
+
+def described(row: Row) -> str:
+    """The row as messages name it."""
+    return f"{row[5][0]}:{row[0]} token {row[1]} = {row[2] or 'no known instrument'}"
+
+
+def books_of(contents: Contents) -> dict[str, Book]:
+    """The books of all brokers, by public name."""
+    cash = Cash.of(contents)
+    with collector_paused():
+        return {columns.broker: _book(contents, columns, cash) for columns in contents.brokers}
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Build half a million tuples without the collector going over them again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+@dataclass(frozen=True, slots=True)
+class Cash:
+    """The shares of NSE and BSE, at whatever broker.
+
+    Attributes:
+        ids: their canonical ids.
+        in_series: NSE's symbols that are listed in some other series than EQ, without it.
+        unlike: symbols that are different companies at NSE and at BSE.
+    """
+
+    ids: frozenset[str]
+    in_series: frozenset[str]
+    unlike: frozenset[str]
+
+    @classmethod
+    def of(cls, contents: Contents) -> Cash:
+        """Those of a publication."""
+        ids = frozenset(one for one in contents.ids if one.startswith(("NSE:", "BSE:")))
+        hyphen = -3
+        in_series = frozenset(
+            one[4:hyphen] for one in ids if one.startswith("NSE:") and one[hyphen] == "-"
+        )
+        return cls(ids, in_series, contents.unlike)
+
+
+def _book(contents: Contents, columns: BrokerColumns, cash: Cash) -> Book:
+    # Positions count from the end for NO_ID.
+    ids = [*contents.ids, ""]
+    rows: list[Row] = list(
+        zip(
+            columns.symbols,
+            columns.tokens,
+            map(ids.__getitem__, columns.ids),
+            map(contents.strikes.__getitem__, columns.strikes),
+            map(contents.types.__getitem__, columns.types),
+            map(contents.listings.__getitem__, columns.listings),
+            strict=True,
+        )
+    )
+    lost: list[Row] = []
+    if NO_ID in columns.ids:
+        lost = [row for row in rows if not row[2]]
+        rows = [row for row in rows if row[2]]
+    symbols, shared = _indexed(rows, _SYMBOL)
+    tokens, shared_tokens = _indexed(rows, _TOKEN)
+    by_id, shared_ids = _indexed(rows, _ID)
+    _settle_shares(symbols, shared, by_id, cash)
+    return Book(
+        columns.broker, symbols, shared, tokens, shared_tokens, by_id, shared_ids,
+        _grouped(lost, _SYMBOL), _grouped(lost, _TOKEN),
+    )  # fmt: skip
+
+
+def _indexed(rows: list[Row], key: Callable[[Row], str]) -> _Index:
+    """Rows by a key: those that have it to themselves, and the others."""
+    index = dict(zip(map(key, rows), rows, strict=True))
+    if len(index) == len(rows):
+        return index, {}
+    # The index holds the last row of each key: any other row is one of several.
+    several = {key(row) for row in rows if index[key(row)] is not row}
+    shared = _grouped((row for row in rows if key(row) in several), key)
+    for name in several:
+        del index[name]
+    return index, shared
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, Rows]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
+    return {name: tuple(group) for name, group in found.items()}
+
+
+def _settle_shares(
+    symbols: dict[str, Row],
+    shared: dict[str, Rows],
+    by_id: Mapping[str, Row],
+    cash: Cash,
+) -> None:
+    """Let a bare share symbol mean the same at every broker: NSE's, where NSE lists it at all.
+
+    Angel One spells NSE's RELIANCE `RELIANCE-EQ` and BSE's `RELIANCE`; Upstox leaves NSE's series
+    out. Taken at their word, one text would be two instruments, by broker.
+    """
+    suspects = [
+        symbol
+        for symbol, row in symbols.items()
+        if row[5][0] in {"NSE", "BSE"} and row[2] in cash.ids
+        and (row[2] != f"NSE:{symbol}" or symbol in cash.unlike)
+    ]  # fmt: skip
+    for symbol in (*suspects, *shared):
+        rows = shared.get(symbol) or (symbols[symbol],)
+        identity = _meaning(symbol, rows, cash)
+        if identity == rows[0][2] and len(rows) == 1:
+            continue
+        shared[symbol] = rows
+        chosen = by_id.get(identity) if identity else None
+        if chosen is not None:
+            symbols[symbol] = chosen
+        else:
+            symbols.pop(symbol, None)
+
+
+def _meaning(symbol: str, rows: Rows, cash: Cash) -> str | None:
+    """The canonical id that a bare symbol means; None if it is open."""
+    at_nse, at_bse = f"NSE:{symbol}", f"BSE:{symbol}"
+    spelled = {row[2] for row in rows}
+    if not spelled <= cash.ids or symbol in cash.unlike:
+        return None
+    if at_nse in cash.ids:
+        return at_nse if spelled <= {at_nse, at_bse} else None
+    (only, *others) = spelled | ({at_bse} & cash.ids)
+    return None if others or (only == at_bse and symbol in cash.in_series) else only

@@ -1,0 +1,170 @@
+"""A publication as columns: compact, quick to write to a file and to read back.
+
+What repeats stands once, in a pool; a row is a few numbers into the pools and two texts of its own.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from instrument_registry.broker_names import public_name
+from instrument_registry.records import BrokerRow, Publication
+
+# exchange, segment, name, broker, lot size, tick size, expiry: what all strikes of an expiry share.
+Listing = tuple[str, str, str, str, int, float, str]
+NO_ID: Final = -1
+
+
+@dataclass(slots=True)
+class BrokerColumns:
+    """One broker's rows, a column each: texts of its own, then positions in the pools.
+
+    Attributes:
+        broker: its public name.
+        symbols: its spellings.
+        tokens: its tokens.
+        ids: positions in `Contents.ids`, `NO_ID` for a token conflict.
+        listings: positions in `Contents.listings`.
+        strikes: positions in `Contents.strikes`.
+        types: positions in `Contents.types`.
+    """
+
+    broker: str
+    symbols: list[str] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    ids: array[int] = field(default_factory=lambda: array("i"))
+    listings: array[int] = field(default_factory=lambda: array("I"))
+    strikes: array[int] = field(default_factory=lambda: array("I"))
+    types: array[int] = field(default_factory=lambda: array("B"))
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All rows of a publication, or of its focus set.
+
+    Attributes:
+        publication: which one.
+        ids: canonical ids.
+        listings: what the rows of an expiry share.
+        strikes: as floats; the first is 0.0, for none.
+        types: `EQ`, `FUT`, `CE`, `PE`.
+        brokers: their rows.
+        unlike: symbols that are different companies at NSE and at BSE, by their ISIN.
+        focus: the canonical ids of the focus set; None if the source does not hold it.
+    """
+
+    publication: Publication
+    ids: list[str]
+    listings: list[Listing]
+    strikes: list[float]
+    types: list[str]
+    brokers: tuple[BrokerColumns, ...]
+    unlike: frozenset[str]
+    focus: frozenset[str] | None
+
+    @property
+    def rows(self) -> int:
+        """How many rows all brokers have."""
+        return sum(len(columns.symbols) for columns in self.brokers)
+
+    @classmethod
+    def of(
+        cls,
+        rows: Iterable[BrokerRow],
+        publication: Publication | None = None,
+        focus: Collection[str] | None = None,
+    ) -> Contents:
+        """The contents of rows in any order.
+
+        Args:
+            rows: one a broker, exchange and token.
+            publication: which publication they are; an unnumbered one if not given.
+            focus: canonical ids of the focus set, None if it is not known.
+        """
+        collected = _Collected()
+        for row in rows:
+            collected.add(row)
+        return collected.contents(publication or Publication(), focus)
+
+    def focused(self) -> Contents:
+        """The rows of the focus set alone.
+
+        Raises:
+            ValueError: the source of these contents does not hold a focus set.
+        """
+        if self.focus is None:
+            raise ValueError("these contents hold no focus set")
+        collected = _Collected()
+        for columns in self.brokers:
+            for at, position in enumerate(columns.ids):
+                if position != NO_ID and self.ids[position] in self.focus:
+                    collected.put(
+                        columns.symbols[at], columns.tokens[at], self.ids[position],
+                        self.listings[columns.listings[at]], self.strikes[columns.strikes[at]],
+                        self.types[columns.types[at]],
+                    )  # fmt: skip
+        return replace(collected.contents(self.publication, self.focus), unlike=frozenset())
+
+
+class _Collected:
+    """Rows on their way into columns."""
+
+    def __init__(self) -> None:
+        self.ids: dict[str, int] = {}
+        self.listings: dict[Listing, int] = {}
+        self.strikes: dict[float, int] = {0.0: 0}
+        self.types: dict[str, int] = {}
+        self.brokers: dict[str, BrokerColumns] = {}
+        self.isins: dict[str, set[str]] = {}
+
+    def add(self, row: BrokerRow) -> None:
+        """Take one row of the mart."""
+        expiry = "" if row.expiry_date is None else row.expiry_date.isoformat()
+        listing = (
+            row.exchange, row.segment, row.name, public_name(row.broker), row.lot_size or 0,
+            float(row.tick_size_inr or 0), expiry,
+        )  # fmt: skip
+        strike = float(row.strike or 0)
+        identity = row.canonical_id
+        self.put(
+            row.tradingsymbol, row.broker_token, identity, listing, strike, row.instrument_type
+        )
+        if row.isin and identity and row.exchange in {"NSE", "BSE"}:
+            self.isins.setdefault(identity, set()).add(row.isin)
+
+    def put(  # noqa: PLR0917 - a row's columns, in their order
+        self, symbol: str, token: str, identity: str | None, listing: Listing, strike: float,
+        instrument_type: str,
+    ) -> None:  # fmt: skip
+        """Take one row whose repeating parts are put together already."""
+        columns = self.brokers.get(listing[3])
+        if columns is None:
+            columns = self.brokers[listing[3]] = BrokerColumns(listing[3])
+        columns.symbols.append(symbol)
+        columns.tokens.append(token)
+        columns.ids.append(
+            NO_ID if identity is None else self.ids.setdefault(identity, len(self.ids))
+        )
+        columns.listings.append(self.listings.setdefault(listing, len(self.listings)))
+        columns.strikes.append(self.strikes.setdefault(strike, len(self.strikes)))
+        columns.types.append(self.types.setdefault(instrument_type, len(self.types)))
+
+    def contents(self, publication: Publication, focus: Collection[str] | None) -> Contents:
+        return Contents(
+            publication, list(self.ids), list(self.listings), list(self.strikes),
+            list(self.types), tuple(self.brokers.values()), _unlike(self.isins),
+            None if focus is None else frozenset(focus),
+        )  # fmt: skip
+
+
+def _unlike(isins: dict[str, set[str]]) -> frozenset[str]:
+    """Symbols of NSE and BSE that no ISIN joins."""
+    symbols = (identity[4:] for identity in isins if identity.startswith("NSE:"))
+    return frozenset(
+        symbol
+        for symbol in symbols
+        if (at_bse := isins.get(f"BSE:{symbol}")) and not at_bse & isins[f"NSE:{symbol}"]
+    )
