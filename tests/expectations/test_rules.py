@@ -202,7 +202,7 @@ def test_terms_are_not_unchanged_where_no_contract_stayed(
     execute(
         "insert into candidate.instrument_changes (canonical_id, change, is_active) "
         "select canonical_id, 'delisted', false from marts.broker_instruments "
-        f"where coalesce(expiry_date >= date '{builder.AS_OF}', true)"
+        f"where broker = 'kite' and coalesce(expiry_date >= date '{builder.AS_OF}', true)"
     )
     found = audit(healthy_dsn)
     assert found["churn-delisted"].status == "failed"
