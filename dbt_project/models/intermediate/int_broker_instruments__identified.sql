@@ -52,17 +52,21 @@ final as (
         landed.segment,
         landed.instrument_type,
         landed.kind,
-        case when landed.kind in ('future', 'option') then 'contract' else landed.kind end
-            as token_class,
+        case
+            when landed.kind in ('future', 'option') then 'contract' else landed.kind
+        end as token_class,
         landed.underlying,
         landed.series,
         landed.isin,
         landed.option_type,
         aliases.canonical_id is not null as is_alias,
-        -- NSE's symbols name the series of a share, Kite's and so the ids as well; a row
-        -- that does not say its series may be any of them.
-        (landed.kind <> 'cash' or landed.exchange <> 'NSE' or landed.series is not null)
-            as is_series_told,
+        -- NSE's symbols name the series of a share, as Kite's ids do; a row that
+        -- does not say its series may be any of them.
+        (
+            landed.kind <> 'cash'
+            or landed.exchange <> 'NSE'
+            or landed.series is not null
+        ) as is_series_told,
         landed.strike,
         landed.tick_size_inr,
         landed.lot_size,

@@ -197,6 +197,7 @@ listed_{{ loop.index }} as (
     where canonical_id is not null
 ),
 {% endfor %}
+-- noqa: disable=LT02
 decided as (
 {%- for feed in other_feeds() %}
     select
@@ -213,6 +214,7 @@ decided as (
     {%- endif %}
 {%- endfor %}
 ),
+-- noqa: enable=LT02
 
 final as (
     select

@@ -52,8 +52,8 @@ repeated_ids as (
     having count(*) > 1
 ),
 
--- Where a symbol stands for a share and for bonds of one company, the share comes first:
--- the 8th and 9th place of an Indian ISIN are 01 for it.
+-- Where a symbol stands for a share and for bonds of one company, the share comes
+-- first: the 8th and 9th place of an Indian ISIN are 01 for it.
 ranked_ids as (
     select
         instruments.broker,

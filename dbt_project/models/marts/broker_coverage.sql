@@ -13,11 +13,11 @@ repeated_rows as (
 rejected_rows as (
     select * from {{ ref('rejected_rows') }}
 ),
-{% if other_feeds() %}
+
 build_feeds as (
     select * from {{ ref('stg_warehouse__build_feeds') }}
 ),
-
+{% if other_feeds() %}
 broker_instruments as (
     select * from {{ ref('int_broker_instruments__identified') }}
 ),
@@ -45,34 +45,46 @@ matched_numbered as (
     from matched
 ),
 {% endif %}
+kinds as (
+    select
+        'kite'::text as feed,
+        line_number,
+        kind
+    from kite_instruments
+    {%- if other_feeds() %}
+    union all
+    select
+        broker as feed,
+        line_number,
+        kind
+    from broker_instruments
+    {%- endif %}
+),
+
 left_out as (
     select
         repeated_rows.feed,
         repeated_rows.line_number,
         repeated_rows.exchange,
         repeated_rows.tradingsymbol,
-        instruments.kind
+        kinds.kind
     from repeated_rows
     -- one to one
-    inner join (
-        select
-            'kite'::text as feed,
-            kite_instruments.line_number,
-            kite_instruments.kind
-        from kite_instruments
-        {%- if other_feeds() %}
-        union all
-        select
-            broker_instruments.broker as feed,
-            broker_instruments.line_number,
-            broker_instruments.kind
-        from broker_instruments
-        {%- endif %}
-    ) as instruments
+    inner join kinds
         on
-            repeated_rows.feed = instruments.feed
-            and repeated_rows.line_number = instruments.line_number
+            repeated_rows.feed = kinds.feed
+            and repeated_rows.line_number = kinds.line_number
     where repeated_rows.repeats = 'token'
+),
+
+left_out_of_kite as (
+    select
+        exchange,
+        kind,
+        count(*) as left_out
+    from left_out
+    where feed = 'kite'
+    group by exchange, kind
 ),
 
 rejected_lines as (
@@ -93,22 +105,14 @@ counted as (
         kite_instruments.kind,
         'reference'::text as status,
         ''::text as reason,
-        count(*) - coalesce(max(left_out_counts.left_out), 0) as covered_rows,
+        count(*) - coalesce(max(left_out_of_kite.left_out), 0) as covered_rows,
         '{}'::text[] as samples
     from kite_instruments
     -- many instruments to one count, or none
-    left join (
-        select
-            left_out.exchange,
-            left_out.kind,
-            count(*) as left_out
-        from left_out
-        where left_out.feed = 'kite'
-        group by left_out.exchange, left_out.kind
-    ) as left_out_counts
+    left join left_out_of_kite
         on
-            kite_instruments.exchange = left_out_counts.exchange
-            and kite_instruments.kind = left_out_counts.kind
+            kite_instruments.exchange = left_out_of_kite.exchange
+            and kite_instruments.kind = left_out_of_kite.kind
     group by kite_instruments.exchange, kite_instruments.kind
     union all
     select
@@ -173,25 +177,15 @@ final as (
         counted.status,
         counted.reason,
         counted.samples,
-        {% if other_feeds() -%}
         coalesce(build_feeds.is_stale, false) as is_stale,
-        {%- else -%}
-        false as is_stale,
-        {%- endif %}
         counted.covered_rows::integer as covered_rows,
-        {% if other_feeds() -%}
         coalesce(build_feeds.as_of_date, parameters.as_of_date) as as_of_date
-        {%- else -%}
-        parameters.as_of_date
-        {%- endif %}
     from counted
     -- many counts to one row of parameters
     cross join parameters
-    {%- if other_feeds() %}
     -- many counts to one feed
     left join build_feeds
         on counted.feed = build_feeds.feed
-    {%- endif %}
     where counted.covered_rows > 0
 )
 

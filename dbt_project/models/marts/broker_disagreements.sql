@@ -34,6 +34,7 @@ compared as (
             broker_instruments.canonical_id = instruments.canonical_id
             and broker_instruments.broker <> instruments.reference_broker
     -- one row to one thing each
+    -- noqa: disable=LT02
     cross join lateral (
         values
         (
@@ -47,6 +48,7 @@ compared as (
             {{ plain_number_text('instruments.tick_size_inr') }}
         )
     ) as things (attribute, broker_value, reference_value)
+    -- noqa: enable=LT02
     where things.broker_value <> things.reference_value
 ),
 

@@ -6,6 +6,10 @@ repeated as (
     select * from {{ ref('int_kite_instruments__repeated') }}
 ),
 
+build_feeds as (
+    select * from {{ ref('stg_warehouse__build_feeds') }}
+),
+
 kite_rows as (
     select
         'kite'::text as broker,
@@ -25,13 +29,18 @@ kite_rows as (
         'reference'::text as match_status,
         null::text as match_reason,
         instruments.is_symbol_agreed,
-        false as is_stale,
+        -- Kite's own dump may be the last good one too, if another feed has a new one.
+        coalesce(build_feeds.is_stale, false) as is_stale,
         instruments.strike,
         instruments.tick_size_inr,
         instruments.lot_size,
         instruments.expiry_date,
-        null::date as stale_as_of_date
+        case when build_feeds.is_stale then build_feeds.as_of_date end
+            as stale_as_of_date
     from instruments
+    -- many rows to one feed
+    left join build_feeds
+        on build_feeds.feed = 'kite'
     -- one to one, or none
     left join repeated
         on
@@ -42,10 +51,6 @@ kite_rows as (
 {% if other_feeds() %}
 matched as (
     select * from {{ ref('int_broker_instruments__matched') }}
-),
-
-build_feeds as (
-    select * from {{ ref('stg_warehouse__build_feeds') }}
 ),
 
 other_rows as ( -- noqa: ST03

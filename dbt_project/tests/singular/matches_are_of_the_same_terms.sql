@@ -1,6 +1,6 @@
--- An order sent with one broker's token for another broker's contract is a position that
--- nobody wanted. Whatever the rules of matching do, both rows of a match must have the
--- same exchange, kind, expiry, strike and option type.
+-- An order sent with one broker's token for another broker's contract is a position
+-- that nobody wanted. Whatever the rules of matching do, both rows of a match must have
+-- the same exchange, kind, expiry, strike and option type.
 {{ config(enabled=other_feeds() | length > 0) }}
 
 with broker_instruments as (
