@@ -18,6 +18,7 @@ MARTS = {
     "instruments", "broker_instruments", "focus_instruments", "active_subscriptions",
     "rejected_rows", "repeated_rows", "instrument_changes", "instrument_continuity",
     "withheld_rows", "broker_coverage", "broker_disagreements", "excluded_rows",
+    "contract_counts", "expiry_calendar", "option_chain",
 }  # fmt: skip
 EXPORTS = {
     "exp_redis__instruments", "exp_dotenv__instruments", "exp_postgres__instruments",
