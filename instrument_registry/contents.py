@@ -6,7 +6,7 @@ What repeats stands once, in a pool; a row is a few numbers into the pools and t
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -155,13 +155,13 @@ class _Collected:
     def contents(self, publication: Publication, focus: Collection[str] | None) -> Contents:
         return Contents(
             publication, list(self.ids), list(self.listings), list(self.strikes),
-            list(self.types), tuple(self.brokers.values()), _unlike(self.isins),
+            list(self.types), tuple(self.brokers.values()), unlike(self.isins),
             None if focus is None else frozenset(focus),
         )  # fmt: skip
 
 
-def _unlike(isins: dict[str, set[str]]) -> frozenset[str]:
-    """Symbols of NSE and BSE that no ISIN joins."""
+def unlike(isins: Mapping[str, set[str]]) -> frozenset[str]:
+    """Symbols that are different companies at NSE and at BSE: no ISIN joins them."""
     symbols = (identity[4:] for identity in isins if identity.startswith("NSE:"))
     return frozenset(
         symbol

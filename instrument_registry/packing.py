@@ -1,0 +1,98 @@
+"""Contents as bytes and back: texts joined by a separator, numbers as they lie in memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from instrument_registry.contents import BrokerColumns, Contents
+from instrument_registry.errors import SnapshotRefused
+from instrument_registry.records import Publication
+
+_SEPARATOR: Final = "\x1f"
+_LISTING_COLUMNS: Final = 7
+
+
+def pack(contents: Contents) -> tuple[bytes, dict[str, Any]]:
+    """The bytes of contents, and where each part of them is.
+
+    Raises:
+        SnapshotRefused: a text holds the separator.
+    """
+    columns = list(zip(*contents.listings, strict=True)) or [()] * _LISTING_COLUMNS
+    parts = [
+        _joined(contents.ids),
+        *(_joined(map(str, column)) for column in columns),
+        array("d", contents.strikes).tobytes(),
+        _joined(contents.types),
+        _joined(sorted(contents.unlike)),
+        _joined(sorted(contents.focus or ())),
+    ]
+    for broker in contents.brokers:
+        parts += [_joined(broker.symbols), _joined(broker.tokens)]
+        numbers = (broker.ids, broker.listings, broker.strikes, broker.types)
+        parts += [column.tobytes() for column in numbers]
+    layout = {
+        "parts": [len(part) for part in parts],
+        "brokers": [broker.broker for broker in contents.brokers],
+        "has_focus": contents.focus is not None,
+    }
+    return b"".join(parts), layout
+
+
+def unpack(data: bytes, layout: Mapping[str, Any], publication: Publication) -> Contents:
+    """The contents of bytes whose checksum was right."""
+    parts = _parts(data, layout["parts"])
+    ids = _split(next(parts))
+    exchanges, segments, names, brokers, lots, ticks, expiries = (
+        _split(next(parts)) for _ in range(_LISTING_COLUMNS)
+    )
+    listings = list(
+        zip(
+            exchanges, segments, names, brokers, map(int, lots), map(float, ticks), expiries,
+            strict=True,
+        )
+    )  # fmt: skip
+    strikes = _numbers("d", next(parts)).tolist()
+    types, unlike, focus = (_split(next(parts)) for _ in range(3))
+    books = [
+        BrokerColumns(
+            broker, _split(next(parts)), _split(next(parts)),
+            *(_numbers(code, next(parts)) for code in "iIIB"),
+        )
+        for broker in layout["brokers"]
+    ]  # fmt: skip
+    return Contents(
+        publication, ids, listings, strikes, types, tuple(books), frozenset(unlike),
+        frozenset(focus) if layout["has_focus"] else None,
+    )  # fmt: skip
+
+
+def _joined(texts: Iterable[str]) -> bytes:
+    listed = list(texts)
+    # One more at the end: no texts at all and one empty text are two things.
+    text = "".join((_SEPARATOR.join(listed), _SEPARATOR)) if listed else ""
+    if text.count(_SEPARATOR) != len(listed):
+        raise SnapshotRefused(
+            "a symbol, token or name holds the character 31, which no broker's text has; "
+            "no snapshot was written"
+        )
+    return text.encode()
+
+
+def _split(part: memoryview) -> list[str]:
+    return str(part, "utf-8").split(_SEPARATOR)[:-1]
+
+
+def _numbers(code: str, part: memoryview) -> Any:
+    numbers = array(code)
+    numbers.frombytes(part)
+    return numbers
+
+
+def _parts(data: bytes, lengths: Iterable[int]) -> Iterator[memoryview]:
+    view, at = memoryview(data), 0
+    for length in lengths:
+        yield view[at : at + length]
+        at += length

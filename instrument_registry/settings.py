@@ -1,0 +1,99 @@
+"""What the environment says to the registry.
+
+DATABASE_URL             where publications are read
+REGISTRY_SNAPSHOT_FILE   the local copy; else registry.snapshot below WAREHOUSE_HOME (.warehouse)
+REDIS_URL                where Kite's instruments are read if neither is to be had
+REGISTRY_MAX_AGE_HOURS   how old a publication may be: a number (120), or `unlimited`
+REGISTRY_CONFIG_FILE     a JSON file with feature flags; REGISTRY_USE_... beat it (see `flags`)
+ENV_FILE                 the file with the line INSTRUMENTS (.env)
+AS_OF                    the day that counts as today, when an old one is replayed
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from instrument_registry.errors import SettingRefused, shown
+
+DEFAULT_MAX_AGE_HOURS: Final = 120.0
+"""Five days: the longest run of market holidays and a weekend."""
+SNAPSHOT_NAME: Final = "registry.snapshot"
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySettings:
+    """Where to look, and how old what is found may be.
+
+    Attributes:
+        database_url: None if it is not set.
+        snapshot_file: the local copy; it need not exist.
+        redis_url: None if it is not set.
+        max_age_seconds: None for any age.
+        config_file: flags; None if it is not set.
+        env_file: where the line INSTRUMENTS stands.
+        as_of: the day that counts as today; None for today.
+        environment: everything, for the flags.
+    """
+
+    database_url: str | None
+    snapshot_file: Path
+    redis_url: str | None
+    max_age_seconds: float | None
+    config_file: Path | None
+    env_file: Path
+    as_of: date | None
+    environment: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        # URLs hold passwords, the environment worse.
+        return f"<RegistrySettings snapshot_file={self.snapshot_file}>"
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> RegistrySettings:
+    """The settings of an environment, this process's if none is given.
+
+    Raises:
+        SettingRefused: a value that cannot be read.
+    """
+    said = os.environ if environment is None else environment
+    home = Path(said.get("WAREHOUSE_HOME") or ".warehouse").expanduser()
+    snapshot = said.get("REGISTRY_SNAPSHOT_FILE")
+    config = said.get("REGISTRY_CONFIG_FILE")
+    return RegistrySettings(
+        database_url=said.get("DATABASE_URL") or None,
+        snapshot_file=Path(snapshot).expanduser() if snapshot else home / SNAPSHOT_NAME,
+        redis_url=said.get("REDIS_URL") or None,
+        max_age_seconds=_max_age(said.get("REGISTRY_MAX_AGE_HOURS", "")),
+        config_file=Path(config).expanduser() if config else None,
+        env_file=Path(said.get("ENV_FILE") or ".env").expanduser(),
+        as_of=_as_of(said.get("AS_OF", "")),
+        environment=said,
+    )
+
+
+def _max_age(text: str) -> float | None:
+    said = text.strip().lower()
+    if said == "unlimited":
+        return None
+    try:
+        hours = float(said) if said else DEFAULT_MAX_AGE_HOURS
+    except ValueError:
+        hours = math.nan
+    if not 0 < hours < math.inf:
+        raise SettingRefused(
+            f"REGISTRY_MAX_AGE_HOURS is {shown(text)}; expected a number above 0 or `unlimited`"
+        )
+    return hours * 3600
+
+
+def _as_of(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise SettingRefused(f"AS_OF is {shown(text)}; expected YYYY-MM-DD") from None
