@@ -16,6 +16,7 @@ from tests.installation import DOTENV, LOOKUP, Done, Kept
 NOWHERE = "http://localhost:9/dump"
 IMPATIENT = {"FETCH_ATTEMPTS": "1", "FETCH_CONNECT_TIMEOUT_SECONDS": "1"}
 UNAVAILABLE = 3
+GATE_RED = 4
 DAY_ONE, DAY_TWO = "2026-08-17", "2026-08-18"
 
 
@@ -182,7 +183,11 @@ def test_a_dump_that_was_never_published_does_not_stand_in(
     """Staging may hold the rows of a dry run: the last good ones are landed again."""
     before = three.rows()
     other = feeds.dhan(tmp_path / "other.csv", three.first.rows[: len(three.first.rows) // 2])
-    three.sync(three.first.next_dump, "--as-of", DAY_TWO, "--dry-run", DHAN_SOURCE=str(other)).ok()
+    done = three.sync(
+        three.first.next_dump, "--as-of", DAY_TWO, "--dry-run", DHAN_SOURCE=str(other)
+    )
+    assert done.code == GATE_RED
+    assert "feed-rows-collapsed failed" in done.err
     ((staged,),) = three.at.execute("select count(*) from staging.dhan_instruments")
     assert staged < before["dhan"]
 
