@@ -142,7 +142,7 @@ def spelled_canonical_id(
     A publication compares it with the model's own spelling and asks for another build if they
     differ.
     """
-    if segment in {"INDICES", "NSE-INDICES", "BSE-INDICES"}:
+    if segment in {"INDICES", "NSE-INDICES"}:
         return f"INDEX:{trading_symbol}"
     if expiry is None or instrument_type not in {"FUT", "CE", "PE"}:
         return f"{exchange}:{trading_symbol}"

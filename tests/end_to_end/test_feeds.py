@@ -35,15 +35,19 @@ class ThreeFeeds:
 
     def sync(self, dump: Path | str | None = None, *arguments: str, **settings: str) -> Done:
         """A sync of all three, unless the settings say otherwise."""
-        told = {
+        told = self.settings(**settings)
+        done: Done = self.at.sync(dump or self.first.dump, *arguments, **told)
+        return done
+
+    def settings(self, **settings: str) -> dict[str, str]:
+        """The environment of a sync of all three."""
+        return {
             "FEEDS": "kite,upstox,dhan",
             "UPSTOX_SOURCE": str(self.upstox),
             "DHAN_SOURCE": str(self.dhan),
             **IMPATIENT,
             **settings,
         }
-        done: Done = self.at.sync(dump or self.first.dump, *arguments, **told)
-        return done
 
     def rows(self, which: str = "true") -> Counter[str]:
         """Published rows by broker."""
@@ -194,6 +198,22 @@ def test_a_dump_that_was_never_published_does_not_stand_in(
     three.sync(three.first.next_dump, "--as-of", DAY_TWO, DHAN_SOURCE=NOWHERE).ok()
 
     assert three.rows()["dhan"] == before["dhan"]
+
+
+@pytest.mark.parametrize("line", ["fetch dhan: getting", "land upstox: copying", "land dhan: "])
+def test_killed_between_feeds_the_next_sync_converges(three: ThreeFeeds, line: str) -> None:
+    before = three.at.seen()
+    running = three.at.start_sync(
+        three.first.next_dump, "--as-of", DAY_TWO, **three.settings(UPSTOX_SOURCE=str(three.upstox))
+    )
+    running.wait_for(line)
+    running.kill()
+    assert three.at.seen().is_like(before)
+
+    three.sync(three.first.next_dump, "--as-of", DAY_TWO).ok()
+
+    assert three.rows("is_stale") == {}
+    assert three.feeds()["upstox"]["as_of_date"] == DAY_TWO
 
 
 def test_a_feed_that_never_came_is_left_out_and_told(published: Published) -> None:

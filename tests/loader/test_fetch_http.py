@@ -409,7 +409,9 @@ def test_a_changed_dump_is_taken(broker: Broker, get: Get) -> None:
     assert (again.is_unchanged, again.etag, contents(again)) == (False, '"v2"', new)
 
 
-@pytest.mark.parametrize("damage", [b"", b"not gzip", gzip.compress(b"other")])
+@pytest.mark.parametrize(
+    "damage", [b"", b"not gzip", gzip.compress(b"other")], ids=["empty", "no gzip", "another file"]
+)
 def test_a_damaged_archive_is_fetched_anew(broker: Broker, get: Get, damage: bytes) -> None:
     first = get(broker.answer(gzipped(ETag='"v1"')))
     first.path.write_bytes(damage)
