@@ -8,6 +8,16 @@ database's or Redis's client not before one is asked. See docs/registry.md.
 """
 
 from instrument_registry.factory import get_registry
+from instrument_registry.flags import get_registry_feature_flags, set_feature_flag
+from instrument_registry.modules import (
+    clear_registry_cache,
+    get_alert_builder_registry,
+    get_order_manager_registry,
+    get_pattern_detector_registry,
+    get_registry_for_module,
+    get_scanner_registry,
+)
+from instrument_registry.monitoring import get_registry_stats, resolve_symbol_with_monitoring
 from instrument_registry.records import (
     BrokerInstrument,
     BrokerRow,
@@ -24,5 +34,15 @@ __all__ = [
     "Publication",
     "Registry",
     "RegistryType",
+    "clear_registry_cache",
+    "get_alert_builder_registry",
+    "get_order_manager_registry",
+    "get_pattern_detector_registry",
     "get_registry",
+    "get_registry_feature_flags",
+    "get_registry_for_module",
+    "get_registry_stats",
+    "get_scanner_registry",
+    "resolve_symbol_with_monitoring",
+    "set_feature_flag",
 ]

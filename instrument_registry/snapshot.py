@@ -15,15 +15,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
+from instrument_registry.atomic_file import replace
 from instrument_registry.books import collector_paused
 from instrument_registry.contents import Contents
 from instrument_registry.errors import RegistryUnavailable, SnapshotRefused
@@ -36,7 +35,6 @@ _FIRST_LINE: Final = b"%s %d\n" % (_NAME, VERSION)
 _LENGTH: Final = 8
 _DIGEST: Final = 32
 _LONGEST_HEADER: Final = 1 << 20
-_ABANDONED_SECONDS: Final = 3600
 _KEPT: Final = "the file that was there is as it was"
 
 
@@ -72,7 +70,7 @@ def write(path: Path | str, contents: Contents) -> int:
     start += hashlib.sha256(header).digest()
     whole = b"".join((start, header, *(data for data, _ in pieces.values())))
     try:
-        _replace(target, whole)
+        replace(target, whole)
     except OSError as error:
         raise RegistryUnavailable(
             f"{target} cannot be written: {error.strerror}; {_KEPT}"
@@ -181,39 +179,3 @@ def _refused(path: Path, seen: str, expected: str) -> SnapshotRefused:
         f"{path} was not taken: {seen}; expected {expected}. "
         "Write it anew with instrument_registry.snapshot.write_published"
     )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    folder = path.resolve().parent
-    folder.mkdir(parents=True, exist_ok=True)
-    target = path.resolve()
-    temporary = folder / f".{target.name}.{os.urandom(6).hex()}.tmp"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        waiting = memoryview(data)
-        while waiting:
-            waiting = waiting[os.write(descriptor, waiting) :]
-        os.fsync(descriptor)
-        _sweep(target, os.fstat(descriptor).st_mtime)
-        temporary.replace(target)
-    finally:
-        os.close(descriptor)
-        temporary.unlink(missing_ok=True)
-    _sync(folder)
-
-
-def _sweep(target: Path, now: float) -> None:
-    """Remove what writers that died an hour ago or more have left."""
-    for left in target.parent.glob(f".{target.name}.*.tmp"):
-        with suppress(OSError):
-            found = left.lstat()
-            if stat.S_ISREG(found.st_mode) and now - found.st_mtime > _ABANDONED_SECONDS:
-                left.unlink()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

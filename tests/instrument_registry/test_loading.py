@@ -1,4 +1,4 @@
-"""The last good publication, from wherever it is to be had; never half of one, never a stale one."""
+"""The last good publication, from wherever it is to be had; never half of it, never stale."""
 
 from __future__ import annotations
 
