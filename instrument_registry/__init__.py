@@ -26,6 +26,8 @@ from instrument_registry.records import (
     RegistryType,
 )
 from instrument_registry.registry import Registry
+from instrument_registry.subscriptions import active_tokens, watch_subscriptions
+from instrument_registry.watching import watch
 
 __all__ = [
     "BrokerInstrument",
@@ -34,6 +36,7 @@ __all__ = [
     "Publication",
     "Registry",
     "RegistryType",
+    "active_tokens",
     "clear_registry_cache",
     "get_alert_builder_registry",
     "get_order_manager_registry",
@@ -45,4 +48,6 @@ __all__ = [
     "get_scanner_registry",
     "resolve_symbol_with_monitoring",
     "set_feature_flag",
+    "watch",
+    "watch_subscriptions",
 ]
