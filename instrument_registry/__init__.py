@@ -7,27 +7,32 @@ Importing it costs next to nothing: the standard library only, none of the other
 database's or Redis's client not before one is asked. See docs/registry.md.
 """
 
-from instrument_registry.factory import get_registry
-from instrument_registry.flags import get_registry_feature_flags, set_feature_flag
-from instrument_registry.modules import (
-    clear_registry_cache,
-    get_alert_builder_registry,
-    get_order_manager_registry,
-    get_pattern_detector_registry,
-    get_registry_for_module,
-    get_scanner_registry,
-)
-from instrument_registry.monitoring import get_registry_stats, resolve_symbol_with_monitoring
-from instrument_registry.records import (
-    BrokerInstrument,
-    BrokerRow,
-    Instrument,
-    Publication,
-    RegistryType,
-)
-from instrument_registry.registry import Registry
-from instrument_registry.subscriptions import active_tokens, watch_subscriptions
-from instrument_registry.watching import watch
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from instrument_registry.factory import get_registry
+    from instrument_registry.flags import get_registry_feature_flags, set_feature_flag
+    from instrument_registry.modules import (
+        clear_registry_cache,
+        get_alert_builder_registry,
+        get_order_manager_registry,
+        get_pattern_detector_registry,
+        get_registry_for_module,
+        get_scanner_registry,
+    )
+    from instrument_registry.monitoring import get_registry_stats, resolve_symbol_with_monitoring
+    from instrument_registry.records import (
+        BrokerInstrument,
+        BrokerRow,
+        Instrument,
+        Publication,
+        RegistryType,
+    )
+    from instrument_registry.registry import Registry
+    from instrument_registry.subscriptions import active_tokens, watch_subscriptions
+    from instrument_registry.watching import watch
 
 __all__ = [
     "BrokerInstrument",
@@ -51,3 +56,34 @@ __all__ = [
     "watch",
     "watch_subscriptions",
 ]
+
+# Who reads symbols only does not wait for the rest, and who resolves not for what watches.
+_MODULES: Final = {
+    "factory": ("get_registry",),
+    "flags": ("get_registry_feature_flags", "set_feature_flag"),
+    "modules": (
+        "clear_registry_cache", "get_alert_builder_registry", "get_order_manager_registry",
+        "get_pattern_detector_registry", "get_registry_for_module", "get_scanner_registry",
+    ),
+    "monitoring": ("get_registry_stats", "resolve_symbol_with_monitoring"),
+    "records": ("BrokerInstrument", "BrokerRow", "Instrument", "Publication", "RegistryType"),
+    "registry": ("Registry",),
+    "subscriptions": ("active_tokens", "watch_subscriptions"),
+    "watching": ("watch",),
+}  # fmt: skip
+_MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - at the first use of a name, not before
+
+    found = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

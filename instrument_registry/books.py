@@ -7,11 +7,11 @@ That, and columns instead of a dict a row, keeps half a million rows in some 150
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Final
+from itertools import compress
+from operator import is_not, itemgetter
 
 from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing
 from instrument_registry.records import BrokerInstrument
@@ -20,10 +20,6 @@ from instrument_registry.records import BrokerInstrument
 Row = tuple[str, str, str, float, str, Listing]
 Rows = tuple[Row, ...]
 _Index = tuple[dict[str, Row], dict[str, Rows]]
-
-_SYMBOL: Final = itemgetter(0)
-_TOKEN: Final = itemgetter(1)
-_ID: Final = itemgetter(2)
 
 
 @dataclass(slots=True)
@@ -73,13 +69,10 @@ class Book:
         """
         if self._in_capitals is None:
             self._in_capitals = _grouped(
-                (
-                    row
-                    for symbol in (*self.symbols, *(self.shared.keys() - self.symbols.keys()))
-                    if symbol != symbol.upper()
-                    for row in self.spelled(symbol)
-                ),
-                lambda row: row[0].upper(),
+                (symbol.upper(), row)
+                for symbol in (*self.symbols, *(self.shared.keys() - self.symbols.keys()))
+                if symbol != symbol.upper()
+                for row in self.spelled(symbol)
             )
         return self._in_capitals
 
@@ -158,49 +151,55 @@ class Cash:
 
 def _book(contents: Contents, columns: BrokerColumns, cash: Cash) -> Book:
     # Positions count from the end for NO_ID.
-    ids = [*contents.ids, ""]
+    ids = list(map([*contents.ids, ""].__getitem__, columns.ids))
     rows: list[Row] = list(
         zip(
             columns.symbols,
             columns.tokens,
-            map(ids.__getitem__, columns.ids),
+            ids,
             map(contents.strikes.__getitem__, columns.strikes),
             map(contents.types.__getitem__, columns.types),
             map(contents.listings.__getitem__, columns.listings),
             strict=True,
         )
     )
-    lost: list[Row] = []
-    if NO_ID in columns.ids:
-        lost = [row for row in rows if not row[2]]
-        rows = [row for row in rows if row[2]]
-    symbols, shared = _indexed(rows, _SYMBOL)
-    tokens, shared_tokens = _indexed(rows, _TOKEN)
-    by_id, shared_ids = _indexed(rows, _ID)
-    _settle_shares(symbols, shared, by_id, cash)
+    lost = [row for row in rows if not row[2]] if NO_ID in columns.ids else []
+    if lost:
+        rows = list(compress(rows, ids))
+    keys = [[*map(itemgetter(at), rows)] for at in range(3)] if lost else None
+    by_symbol, by_token, by_id = keys or (columns.symbols, columns.tokens, ids)
+    symbols, shared = _indexed(by_symbol, rows)
+    tokens, shared_tokens = _indexed(by_token, rows)
+    listed, shared_ids = _indexed(by_id, rows)
+    shares = compress(rows, map(cash.ids.__contains__, by_id))
+    _settle_shares(symbols, shared, listed, cash, shares)
     return Book(
-        columns.broker, symbols, shared, tokens, shared_tokens, by_id, shared_ids,
-        _grouped(lost, _SYMBOL), _grouped(lost, _TOKEN),
+        columns.broker, symbols, shared, tokens, shared_tokens, listed, shared_ids,
+        _grouped((row[0], row) for row in lost), _grouped((row[1], row) for row in lost),
     )  # fmt: skip
 
 
-def _indexed(rows: list[Row], key: Callable[[Row], str]) -> _Index:
-    """Rows by a key: those that have it to themselves, and the others."""
-    index = dict(zip(map(key, rows), rows, strict=True))
+def _indexed(keys: list[str], rows: list[Row]) -> _Index:
+    """Rows by their keys: those that have theirs to themselves, and the others.
+
+    Half a million rows pass here three times: none of them is touched in Python unless it shares.
+    """
+    index = dict(zip(keys, rows, strict=True))
     if len(index) == len(rows):
         return index, {}
     # The index holds the last row of each key: any other row is one of several.
-    several = {key(row) for row in rows if index[key(row)] is not row}
-    shared = _grouped((row for row in rows if key(row) in several), key)
+    several = set(compress(keys, map(is_not, map(index.__getitem__, keys), rows)))
+    pairs = zip(keys, rows, strict=True)
+    shared = _grouped(compress(pairs, map(several.__contains__, keys)))
     for name in several:
         del index[name]
     return index, shared
 
 
-def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, Rows]:
+def _grouped(pairs: Iterable[tuple[str, Row]]) -> dict[str, Rows]:
     found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(key(row), []).append(row)
+    for key, row in pairs:
+        found.setdefault(key, []).append(row)
     return {name: tuple(group) for name, group in found.items()}
 
 
@@ -209,6 +208,7 @@ def _settle_shares(
     shared: dict[str, Rows],
     by_id: Mapping[str, Row],
     cash: Cash,
+    shares: Iterable[Row],
 ) -> None:
     """Let a bare share symbol mean the same at every broker: NSE's, where NSE lists it at all.
 
@@ -216,12 +216,13 @@ def _settle_shares(
     out. Taken at their word, one text would be two instruments, by broker.
     """
     suspects = [
-        symbol
-        for symbol, row in symbols.items()
-        if row[5][0] in {"NSE", "BSE"} and row[2] in cash.ids
-        and (row[2] != f"NSE:{symbol}" or symbol in cash.unlike)
-    ]  # fmt: skip
-    for symbol in (*suspects, *shared):
+        row[0]
+        for row in shares
+        if (row[2] != f"NSE:{row[0]}" or row[0] in cash.unlike) and symbols.get(row[0]) is row
+    ]
+    # What begins with no share means none: it is shared already, or a contract.
+    doubtful = [symbol for symbol, rows in shared.items() if rows[0][2] in cash.ids]
+    for symbol in (*suspects, *doubtful):
         rows = shared.get(symbol) or (symbols[symbol],)
         identity = _meaning(symbol, rows, cash)
         if identity == rows[0][2] and len(rows) == 1:

@@ -14,7 +14,6 @@ from typing import Final
 from instrument_registry.books import Book, Row, Rows, described
 from instrument_registry.broker_names import BROKERS, GRAMMARS, public_name
 from instrument_registry.errors import SymbolError, UnknownBroker, shown
-from instrument_registry.symbols import Derivative, Undated, parse_canonical_id, readings
 
 TYPES: Final = frozenset({"EQ", "FUT", "CE", "PE"})
 
@@ -260,6 +259,13 @@ def _conflict(book: Book, texts: tuple[str, ...], outcome: Outcome) -> bool:
 
 def reads_otherwise(symbol: str, broker: str, identity: str) -> bool:
     """Whether the text, in the broker's own form, is another contract than that."""
+    from instrument_registry.symbols import (  # noqa: PLC0415 - seldom needed, long to import
+        Derivative,
+        Undated,
+        parse_canonical_id,
+        readings,
+    )
+
     try:
         contract = parse_canonical_id(identity)
     except SymbolError:

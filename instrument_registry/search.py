@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from instrument_registry.books import Book
-from instrument_registry.symbols.notation import MONTH_NUMBER
 from instrument_registry.terms import Terms
 
 _TYPES: Final = {"CE": "CE", "CALL": "CE", "PE": "PE", "PUT": "PE", "FUT": "FUT", "FUTURE": "FUT"}
@@ -50,6 +49,8 @@ def search(terms: Terms, text: str, on: str, limit: int) -> list[str]:
 
 
 def _read(text: str) -> _Query:
+    from instrument_registry.symbols.notation import MONTH_NUMBER  # noqa: PLC0415 - long to import
+
     names: list[str] = []
     numbers: list[str] = []
     month: tuple[int, int] | None = None

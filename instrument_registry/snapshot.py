@@ -2,8 +2,8 @@ r"""A publication in a local file: read in a moment, whole or not at all.
 
     INSTRUMENT-REGISTRY-SNAPSHOT 1\n      what it is, and the version of this layout
     8 bytes, little-endian               length of the header
-    32 bytes                             SHA-256 of the header
-    header, JSON                         the publication; where each section is, and its SHA-256
+    32 bytes                             BLAKE2b of the header
+    header, JSON                         the publication; where each section is, and its BLAKE2b
     sections                             the columns of the whole publication; of its focus set
 
 No pickle: a snapshot is data, and reading a foreign one runs nothing. It is written beside its
@@ -58,8 +58,8 @@ def write(path: Path | str, contents: Contents) -> int:
         pieces[RegistryType.INTRADAY_FOCUS] = pack(contents.focused())
     sections, at = {}, 0
     for kind, (data, layout) in pieces.items():
-        digest = hashlib.sha256(data).hexdigest()
-        sections[kind.value] = {"at": at, "bytes": len(data), "sha256": digest, "layout": layout}
+        digest = _digest(data).hex()
+        sections[kind.value] = {"at": at, "bytes": len(data), "blake2b": digest, "layout": layout}
         at += len(data)
     told = asdict(contents.publication) | {"source": "snapshot", "passed_over": ()}
     header = json.dumps(
@@ -67,7 +67,7 @@ def write(path: Path | str, contents: Contents) -> int:
         default=lambda value: value.isoformat(),
     ).encode()
     start = _FIRST_LINE + len(header).to_bytes(_LENGTH, "little")
-    start += hashlib.sha256(header).digest()
+    start += _digest(header)
     whole = b"".join((start, header, *(data for data, _ in pieces.values())))
     try:
         replace(target, whole)
@@ -131,7 +131,7 @@ def _header(path: Path, file: IO[bytes]) -> tuple[Mapping[str, Any], int]:
     length = int.from_bytes(file.read(_LENGTH), "little")
     digest = file.read(_DIGEST)
     data = file.read(length) if length <= _LONGEST_HEADER else b""
-    if hashlib.sha256(data).digest() != digest:
+    if _digest(data) != digest:
         raise _refused(path, "its header is torn", "a header that fits its checksum")
     header: Mapping[str, Any] = json.loads(data)
     start = file.tell()
@@ -154,7 +154,7 @@ def _section(
         raise _refused(path, "it holds no focus set", "one written with a focus set")
     file.seek(start + section["at"])
     data = file.read(section["bytes"])
-    if hashlib.sha256(data).hexdigest() != section["sha256"]:
+    if _digest(data).hex() != section["blake2b"]:
         raise _refused(path, f"its {kind.value} rows are torn", "rows that fit their checksum")
     return unpack(data, section["layout"], _publication(path, header))
 
@@ -172,6 +172,10 @@ def _publication(path: Path, header: Mapping[str, Any]) -> Publication:
         )
     except (ValueError, TypeError) as error:
         raise _refused(path, "its publication cannot be read", "a number and two dates") from error
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
 
 
 def _refused(path: Path, seen: str, expected: str) -> SnapshotRefused:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from instrument_registry import postgres, redis_hashes, snapshot
 from instrument_registry.contents import Contents
 from instrument_registry.errors import RegistryStale, RegistryUnavailable
 from instrument_registry.records import Publication, RegistryType
@@ -73,13 +72,20 @@ def require_fresh(told: Publication, now: datetime, max_age_seconds: float | Non
 def _sources(
     registry_type: RegistryType, settings: RegistrySettings, reasons: list[str]
 ) -> Iterator[Callable[[], Contents]]:
+    # Each is imported when it is its turn, which for most is never.
     database_url, redis_url = settings.database_url, settings.redis_url
     if database_url is None:
         reasons.append("DATABASE_URL is not set")
     else:
+        from instrument_registry import postgres  # noqa: PLC0415
+
         yield lambda: postgres.read_contents(database_url, registry_type)
+    from instrument_registry import snapshot  # noqa: PLC0415
+
     yield lambda: snapshot.read(settings.snapshot_file, registry_type)
     if redis_url is None:
         reasons.append("REDIS_URL is not set")
     else:
+        from instrument_registry import redis_hashes  # noqa: PLC0415
+
         yield lambda: redis_hashes.read_contents(redis_url, registry_type)

@@ -10,7 +10,6 @@ from typing import Final
 
 from instrument_registry.books import Book
 from instrument_registry.errors import AmbiguousSymbolError, SymbolError, shown
-from instrument_registry.symbols.notation import strike_text
 
 _PARTS_OF_OPTION: Final = 5
 _PARTS_OF_FUTURE: Final = 4
@@ -117,6 +116,8 @@ def exact_strike(strike: Decimal | float | str) -> str:
     Raises:
         SymbolError: no number above zero.
     """
+    from instrument_registry.symbols.notation import strike_text  # noqa: PLC0415 - long to import
+
     try:
         number = Decimal(str(strike))
     except ArithmeticError:
