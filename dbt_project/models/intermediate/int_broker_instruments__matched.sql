@@ -1,4 +1,9 @@
-{{ config(enabled=other_feeds() | length > 0) }}
+-- One step builds on the other, and the planner's guesses shrink with each until it takes
+-- a hundred thousand rows for one. Every join here is large: none is to be a nested loop.
+{{ config(
+    enabled=other_feeds() | length > 0,
+    pre_hook='set local enable_nestloop = off',
+) }}
 
 with instruments as (
     select * from {{ ref('int_broker_instruments__identified') }}
