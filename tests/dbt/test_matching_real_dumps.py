@@ -18,11 +18,15 @@ pytestmark = pytest.mark.real_dumps
 
 Database = psycopg.Connection[dict[str, Any]]
 
-SELECTED = "+int_broker_instruments__matched"
-
 
 def build(
-    dbt: Dbt, database: Database, dumps: dict[str, tuple[Path, str]], *, as_of: str, work: Path
+    dbt: Dbt,
+    database: Database,
+    dumps: dict[str, tuple[Path, str]],
+    *,
+    as_of: str,
+    work: Path,
+    selected: str = "int_broker_instruments__matched",
 ) -> None:
     """Land the dumps in their order and build what matching needs."""
     loads = {}
@@ -42,7 +46,8 @@ def build(
         ensure_table(database, FEEDS["kite"])
         database.commit()
     made = with_feeds(dbt, ",".join(dict.fromkeys(["kite", *dumps])), work)
-    made.run("build", "--exclude-resource-type", "test", "unit_test", "--select", SELECTED)
+    models = [f"+{name}" for name in selected.split()]
+    made.run("build", "--exclude-resource-type", "test", "unit_test", "--select", *models)
     # The plans of the questions below need to know how many rows there are.
     for name in ("identified", "matched"):
         database.execute(f"analyze candidate.int_broker_instruments__{name}")
@@ -231,3 +236,41 @@ def test_angel_one_matches_kite_of_a_month_later(
         " where m.broker = 'angel_one'",
     )[0]
     assert both["matched"] == both["rows"] == 20_362
+
+
+def test_a_build_of_all_four_real_dumps_ends(
+    dbt: Dbt,
+    database: Database,
+    real_dumps: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half a million rows joined by one wrong plan take hours: no statement may take a minute."""
+    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=60s")
+    build(
+        dbt,
+        database,
+        {
+            "kite": (real_dumps / "kite" / "2026-08-17_instruments.csv.gz", "2026-08-17"),
+            "angel_one": (
+                real_dumps / "angel_one" / "2025-10-28_OpenAPIScripMaster.json.gz",
+                "2025-10-28",
+            ),
+            "dhan": (real_dumps / "dhan" / "2026-02-10_api-scrip-master.csv.gz", "2026-02-10"),
+            "upstox": (real_dumps / "upstox" / "2026-08-17_complete.json.gz", "2026-08-17"),
+        },
+        as_of="2026-08-17",
+        work=tmp_path,
+        selected="instrument_continuity broker_coverage broker_disagreements",
+    )
+    found = rows_of(
+        database,
+        "select feed, sum(covered_rows)::integer as rows from candidate.broker_coverage"
+        " group by feed order by feed",
+    )
+    assert {row["feed"]: row["rows"] for row in found} == {
+        "kite": 125_581,
+        "angel_one": 160_161,
+        "dhan": 273_027,
+        "upstox": 125_004,
+    }
