@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress
-from operator import is_not, itemgetter
+from operator import is_not
 
 from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing
 from instrument_registry.records import BrokerInstrument
@@ -31,21 +31,19 @@ class Book:
         symbols: the row that each symbol means.
         shared: all of the broker's rows under a symbol that does not simply mean the one row
             that is spelled so: several are, or an exchange has to be said.
-        tokens, shared_tokens: the same for tokens, which some brokers give out by exchange.
+        rows: all of its rows of a known instrument.
         ids, shared_ids: the same for canonical ids; a dump may hold a contract twice.
         conflicts: rows of no known instrument (`token_conflict`), by symbol.
-        conflict_tokens: the same, by token.
     """
 
     broker: str
     symbols: dict[str, Row]
     shared: dict[str, Rows]
-    tokens: dict[str, Row]
-    shared_tokens: dict[str, Rows]
+    rows: list[Row]
     ids: dict[str, Row]
     shared_ids: dict[str, Rows]
     conflicts: dict[str, Rows]
-    conflict_tokens: dict[str, Rows]
+    _tokens: _Index | None = field(default=None, init=False, repr=False)
     _in_capitals: dict[str, Rows] | None = field(default=None, init=False, repr=False)
     _in_order: list[str] | None = field(default=None, init=False, repr=False)
 
@@ -83,9 +81,15 @@ class Book:
         return self._in_order
 
     def numbered(self, token: str) -> Rows:
-        """Every row of the broker that has that token."""
-        row = self.tokens.get(token)
-        return self.shared_tokens.get(token, ()) if row is None else (row,)
+        """Every row of the broker that has that token; some brokers give them out by exchange.
+
+        Many a process never asks by token: the index is made when one first does.
+        """
+        if self._tokens is None:
+            self._tokens = _indexed([row[1] for row in self.rows], self.rows)
+        alone, shared = self._tokens
+        row = alone.get(token)
+        return shared.get(token, ()) if row is None else (row,)
 
 
 def answer(row: Row) -> BrokerInstrument:
@@ -130,23 +134,34 @@ class Cash:
 
     Attributes:
         ids: their canonical ids.
+        symbols: the same without the exchange.
         in_series: NSE's symbols that are listed in some other series than EQ, without it.
-        unlike: symbols that are different companies at NSE and at BSE.
+        at_nse: those, NSE's symbols in series EQ, and `unlike`: what BSE has not to itself.
+        unlike: symbols that are different companies at NSE and at BSE, or an index as well.
     """
 
     ids: frozenset[str]
+    symbols: frozenset[str]
     in_series: frozenset[str]
+    at_nse: frozenset[str]
     unlike: frozenset[str]
 
     @classmethod
     def of(cls, contents: Contents) -> Cash:
         """Those of a publication."""
         ids = frozenset(one for one in contents.ids if one.startswith(("NSE:", "BSE:")))
-        hyphen = -3
-        in_series = frozenset(
-            one[4:hyphen] for one in ids if one.startswith("NSE:") and one[hyphen] == "-"
-        )
-        return cls(ids, in_series, contents.unlike)
+        at_nse = frozenset(one[4:] for one in ids if one[0] == "N")
+        in_series = frozenset(one[:-3] for one in at_nse if one[-3:-2] == "-")
+        symbols = frozenset(one[4:] for one in ids)
+        indices = (one[6:] for one in contents.ids if one.startswith("INDEX:"))
+        unlike = contents.unlike.union(indices)
+        return cls(ids, symbols, in_series, at_nse | in_series | unlike, unlike)
+
+    def is_doubtful(self, symbol: str, identity: str) -> bool:
+        """Whether a symbol that is one share's alone at a broker may mean another one."""
+        if identity[4:] != symbol:
+            return symbol in self.symbols
+        return symbol in (self.unlike if identity[0] == "N" else self.at_nse)
 
 
 def _book(contents: Contents, columns: BrokerColumns, cash: Cash) -> Book:
@@ -166,16 +181,14 @@ def _book(contents: Contents, columns: BrokerColumns, cash: Cash) -> Book:
     lost = [row for row in rows if not row[2]] if NO_ID in columns.ids else []
     if lost:
         rows = list(compress(rows, ids))
-    keys = [[*map(itemgetter(at), rows)] for at in range(3)] if lost else None
-    by_symbol, by_token, by_id = keys or (columns.symbols, columns.tokens, ids)
-    symbols, shared = _indexed(by_symbol, rows)
-    tokens, shared_tokens = _indexed(by_token, rows)
-    listed, shared_ids = _indexed(by_id, rows)
-    shares = compress(rows, map(cash.ids.__contains__, by_id))
+        ids = [row[2] for row in rows]
+    symbols, shared = _indexed([row[0] for row in rows] if lost else columns.symbols, rows)
+    listed, shared_ids = _indexed(ids, rows)
+    shares = compress(rows, map(cash.ids.__contains__, ids))
     _settle_shares(symbols, shared, listed, cash, shares)
     return Book(
-        columns.broker, symbols, shared, tokens, shared_tokens, listed, shared_ids,
-        _grouped((row[0], row) for row in lost), _grouped((row[1], row) for row in lost),
+        columns.broker, symbols, shared, rows, listed, shared_ids,
+        _grouped((row[0], row) for row in lost),
     )  # fmt: skip
 
 
@@ -216,9 +229,7 @@ def _settle_shares(
     out. Taken at their word, one text would be two instruments, by broker.
     """
     suspects = [
-        row[0]
-        for row in shares
-        if (row[2] != f"NSE:{row[0]}" or row[0] in cash.unlike) and symbols.get(row[0]) is row
+        row[0] for row in shares if cash.is_doubtful(row[0], row[2]) and symbols.get(row[0]) is row
     ]
     # What begins with no share means none: it is shared already, or a contract.
     doubtful = [symbol for symbol, rows in shared.items() if rows[0][2] in cash.ids]

@@ -10,7 +10,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from instrument_registry.books import collector_paused
@@ -23,23 +22,24 @@ if TYPE_CHECKING:
     import psycopg
 
 _SEPARATOR: Final = "\x1f"
+_WITHIN: Final = "\x1e"
+_PARTS: Final = 7
 _CONNECT_SECONDS: Final = 10
 _FOCUS_ONLY: Final = "where canonical_id in (select canonical_id from marts.focus_instruments)"
-# What a value would have to hold for the columns to be torn; NULL is an empty text.
+# What all strikes of an expiry share is one text: most of it is split once, not once a row.
 _COLUMNS: Final = (
     "tradingsymbol",
     "broker_token",
     "coalesce(canonical_id, '')",
-    "exchange",
-    "segment",
-    "name",
-    "coalesce(lot_size, 0)::text",
-    "trim_scale(coalesce(tick_size_inr, 0))::text",
-    "coalesce(to_char(expiry_date, 'YYYY-MM-DD'), '')",
-    "trim_scale(coalesce(strike, 0))::text",
-    "instrument_type",
-    "coalesce(isin, '')",
+    """concat_ws(chr(30), exchange, segment, name, coalesce(lot_size, 0),
+        trim_scale(coalesce(tick_size_inr, 0)),
+        coalesce(to_char(expiry_date, 'YYYY-MM-DD'), ''), instrument_type)""",
+    "trim_scale(coalesce(strike, 0))",
 )
+_ISINS: Final = """
+    select canonical_id, isin from marts.broker_instruments
+    where isin <> '' and canonical_id is not null and exchange in ('NSE', 'BSE')
+"""
 _PUBLICATION: Final = """
     select publication_id, published_at, as_of_date from ops.publications
     order by publication_id desc limit 1
@@ -65,20 +65,26 @@ def read_contents(
         if found is None:
             raise SourceRefused("the database holds no publication yet; run `warehouse sync`")
         where = _FOCUS_ONLY if registry_type is RegistryType.INTRADAY_FOCUS else ""
+        # Unordered: one pass hands each row to all of them, so that they agree on its place.
         columns = ", ".join(
-            f"string_agg({column}, {_SEPARATOR!r} order by exchange, broker_token)"
-            for column in _COLUMNS
-        ).replace(repr(_SEPARATOR), "chr(31)")
+            f"string_agg(({column})::text, chr({ord(_SEPARATOR)}))" for column in _COLUMNS
+        )
         rows = connection.execute(
             f"select broker, count(*), bool_or(is_stale), {columns} "  # noqa: S608 - constants
             f"from marts.broker_instruments {where} group by broker "
             "order by (broker <> 'kite'), broker"
         ).fetchall()
+        isins = connection.execute(_ISINS).fetchall()
         focus = connection.execute("select canonical_id from marts.focus_instruments").fetchall()
     stale = tuple(public_name(row[0]) for row in rows if row[2])
     number, published_at, as_of_date = found
     publication = Publication(number, published_at, as_of_date, "postgresql", stale)
-    return _contents(publication, rows, frozenset(identity for (identity,) in focus))
+    its_isins: dict[str, set[str]] = {}
+    for identity, isin in isins:
+        its_isins.setdefault(identity, set()).add(isin)
+    return _contents(
+        publication, rows, unlike(its_isins), frozenset(identity for (identity,) in focus)
+    )
 
 
 def newest_publication(connection: psycopg.Connection) -> int:
@@ -115,36 +121,32 @@ def connected(database_url: str, *, autocommit: bool = False) -> Iterator[psycop
 
 
 def _contents(
-    publication: Publication, rows: list[tuple[Any, ...]], focus: frozenset[str]
+    publication: Publication,
+    rows: list[tuple[Any, ...]],
+    different: frozenset[str],
+    focus: frozenset[str],
 ) -> Contents:
     ids: dict[str, int] = {"": NO_ID}
     pools = _Pools()
     brokers = []
-    isins: dict[str, set[str]] = {}
     for broker, counted, _, *texts in rows:
         columns = [text.split(_SEPARATOR) for text in texts]
         if any(len(column) != counted for column in columns):
-            raise SourceRefused(
-                f"a value of {broker} in marts.broker_instruments holds the character 31, which no "
-                "broker's text has; nothing of the publication was taken"
-            )
-        symbols, tokens, identities, *shared, strikes, types, its_isins = columns
+            raise _shifted(broker)
+        symbols, tokens, identities, shared, strikes = columns
         _number(ids, identities)
+        listings, types = pools.shared(broker, shared)
         brokers.append(
             BrokerColumns(
                 public_name(broker), symbols, tokens,
                 array("i", map(ids.__getitem__, identities)),
-                pools.listings(public_name(broker), shared),
-                pools.strikes(strikes), pools.types(types),
+                listings, pools.strikes(strikes), types,
             )
         )  # fmt: skip
-        for identity, isin in zip(identities, its_isins, strict=True):
-            if isin and identity:
-                isins.setdefault(identity, set()).add(isin)
     del ids[""]
     return Contents(
-        publication, list(ids), pools.made, [float(text) for text in pools.strike_at],
-        list(pools.type_at), tuple(brokers), unlike(isins), focus,
+        publication, list(ids), pools.listings, [float(text) for text in pools.strike_at],
+        list(pools.type_at), tuple(brokers), different, focus,
     )  # fmt: skip
 
 
@@ -155,36 +157,45 @@ def _number(ids: dict[str, int], identities: list[str]) -> None:
             ids[identity] = len(ids) - 1
 
 
+def _shifted(broker: str) -> SourceRefused:
+    return SourceRefused(
+        f"a value of {broker} in marts.broker_instruments holds the character 30 or 31, which no "
+        "broker's text has; nothing of the publication was taken"
+    )
+
+
 class _Pools:
     """What repeats, once each."""
 
     def __init__(self) -> None:
-        self.listing_at: dict[tuple[str, ...], int] = {}
-        self.made: list[Listing] = []
+        self.listings: list[Listing] = []
         self.strike_at: dict[str, int] = {"0": 0}
         self.type_at: dict[str, int] = {}
 
-    def listings(self, broker: str, columns: list[list[str]]) -> array[int]:
-        """Positions of what the rows of an expiry share; columns as in the query."""
-        found = list(zip(repeat(broker), *columns))
-        for key in dict.fromkeys(found):
-            _, exchange, segment, name, lot_size, tick_size, expiry = key
-            self.listing_at[key] = len(self.made)
-            self.made.append(
-                (exchange, segment, name, broker, int(lot_size), float(tick_size), expiry)
-            )
-        return array("I", map(self.listing_at.__getitem__, found))
+    def shared(self, broker: str, texts: list[str]) -> tuple[array[int], array[int]]:
+        """Positions of a broker's listings and types."""
+        listing_at: dict[str, int] = {}
+        type_of: dict[str, int] = {}
+        for text in dict.fromkeys(texts):
+            parts = text.split(_WITHIN)
+            if len(parts) != _PARTS:
+                raise _shifted(broker)
+            exchange, segment, name, lot_size, tick_size, expiry, kind = parts
+            type_of[text] = self.type_at.setdefault(kind, len(self.type_at))
+            listing_at[text] = len(self.listings)
+            self.listings.append(
+                (
+                    exchange, segment, name, public_name(broker), int(lot_size),
+                    float(tick_size), expiry,
+                )
+            )  # fmt: skip
+        return (
+            array("I", map(listing_at.__getitem__, texts)),
+            array("B", map(type_of.__getitem__, texts)),
+        )
 
     def strikes(self, texts: list[str]) -> array[int]:
         """Positions of strikes."""
-        return _positions(self.strike_at, texts, "I")
-
-    def types(self, texts: list[str]) -> array[int]:
-        """Positions of instrument types."""
-        return _positions(self.type_at, texts, "B")
-
-
-def _positions(pool: dict[str, int], texts: list[str], code: str) -> array[int]:
-    for text in dict.fromkeys(texts):
-        pool.setdefault(text, len(pool))
-    return array(code, map(pool.__getitem__, texts))
+        for text in dict.fromkeys(texts):
+            self.strike_at.setdefault(text, len(self.strike_at))
+        return array("I", map(self.strike_at.__getitem__, texts))

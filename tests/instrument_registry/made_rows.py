@@ -88,6 +88,10 @@ def shares() -> list[BrokerRow]:
         row("kite", "BSE:TWINS", "TWINS", 260),
         row("upstox", "NSE:TWINS", "TWINS", "NSE_EQ|INE000A01011", isin="INE000A01011"),
         row("upstox", "BSE:TWINS", "TWINS", "BSE_EQ|INE000B01019", isin="INE000B01019"),
+        # A share that has the name of an index.
+        row("kite", "NSE:ENERGY", "ENERGY", 1281),
+        row("upstox", "INDEX:ENERGY", "ENERGY", "BSE_INDEX|ENERGY", segment="BSE_INDEX",
+            exchange="BSE"),
         # A share in a series that Upstox's symbol leaves out.
         row("kite", "NSE:BYKE-BE", "BYKE-BE", 513),
         row("kite", "BSE:BYKE", "BYKE", 516),

@@ -124,7 +124,11 @@ def test_a_value_that_would_shift_columns_is_refused(postgres_dsn, contents, tmp
     published.create(postgres_dsn)
     odd = made_rows.row("kite", "NSE:A", "A\x1fB", 1)
     published.publish(postgres_dsn, [odd])
-    with pytest.raises(SourceRefused, match="character 31"):
+    with pytest.raises(SourceRefused, match="character 30 or 31"):
+        postgres.read_contents(postgres_dsn)
+    within = made_rows.row("kite", "NSE:A", "AB", 1, name="A\x1eB")
+    published.publish(postgres_dsn, [within], number=2)
+    with pytest.raises(SourceRefused, match="character 30 or 31"):
         postgres.read_contents(postgres_dsn)
     with pytest.raises(SnapshotRefused, match="character 31"):
         snapshot.write(tmp_path / "it", Contents.of([odd]))

@@ -78,6 +78,7 @@ def test_bajfinance_is_a_share_and_no_call(registry: Registry) -> None:
         ("USDINR26AUGFUT", "zerodha"),  # CDS and BCD
         ("TWINS", "zerodha"),  # two companies, by the ISIN that Upstox knows
         ("TWINS", "upstox"),
+        ("ENERGY", "zerodha"),  # a share; at Upstox an index
         ("BYKE", "zerodha"),  # BSE's; NSE's is BYKE-BE
         ("NIFTY-Aug2026-24800-CE", "dhan"),  # two weeks of August
     ],
