@@ -7,13 +7,14 @@ That, and columns instead of a dict a row, keeps half a million rows in some 150
 from __future__ import annotations
 
 import gc
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, islice
 from operator import is_not
 
-from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing
+from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing, Settled
 from instrument_registry.records import BrokerInstrument
 
 # symbol, token, canonical id, strike, instrument type, listing
@@ -111,7 +112,8 @@ def described(row: Row) -> str:
 
 def books_of(contents: Contents) -> dict[str, Book]:
     """The books of all brokers, by public name."""
-    cash = Cash.of(contents)
+    is_known = all(columns.settled is not None for columns in contents.brokers)
+    cash = Cash.none() if is_known else Cash.of(contents)
     with collector_paused():
         return {columns.broker: _book(contents, columns, cash) for columns in contents.brokers}
 
@@ -145,6 +147,12 @@ class Cash:
     in_series: frozenset[str]
     at_nse: frozenset[str]
     unlike: frozenset[str]
+
+    @classmethod
+    def none(cls) -> Cash:
+        """Those of a publication whose symbols are settled: nobody asks."""
+        empty: frozenset[str] = frozenset()
+        return cls(empty, empty, empty, empty, empty)
 
     @classmethod
     def of(cls, contents: Contents) -> Cash:
@@ -182,14 +190,44 @@ def _book(contents: Contents, columns: BrokerColumns, cash: Cash) -> Book:
     if lost:
         rows = list(compress(rows, ids))
         ids = [row[2] for row in rows]
-    symbols, shared = _indexed([row[0] for row in rows] if lost else columns.symbols, rows)
+    spelled = [row[0] for row in rows] if lost else columns.symbols
     listed, shared_ids = _indexed(ids, rows)
-    shares = compress(rows, map(cash.ids.__contains__, ids))
-    _settle_shares(symbols, shared, listed, cash, shares)
+    if columns.settled is None:
+        symbols, shared = _indexed(spelled, rows)
+        shares = compress(rows, map(cash.ids.__contains__, ids))
+        _settle_shares(symbols, shared, listed, cash, shares)
+    else:
+        symbols, shared = _as_settled(spelled, rows, columns.settled)
     return Book(
         columns.broker, symbols, shared, rows, listed, shared_ids,
         _grouped((row[0], row) for row in lost),
     )  # fmt: skip
+
+
+def settled(book: Book) -> Settled:
+    """What was worked out of a book's shared symbols, to be kept with its columns."""
+    position = {id(row): at for at, row in enumerate(book.rows)}
+    meant = (book.symbols.get(symbol) for symbol in book.shared)
+    return Settled(
+        array("I", map(len, book.shared.values())),
+        array("I", (position[id(row)] for rows in book.shared.values() for row in rows)),
+        array("i", (-1 if row is None else position[id(row)] for row in meant)),
+    )
+
+
+def _as_settled(keys: list[str], rows: list[Row], known: Settled) -> _Index:
+    index = dict(zip(keys, rows, strict=True))
+    shared: dict[str, Rows] = {}
+    sharing = map(rows.__getitem__, known.rows)
+    for size, at in zip(known.sizes, known.meant, strict=True):
+        group = tuple(islice(sharing, size))
+        symbol = group[0][0]
+        shared[symbol] = group
+        if at < 0:
+            index.pop(symbol, None)
+        else:
+            index[symbol] = rows[at]
+    return index, shared
 
 
 def _indexed(keys: list[str], rows: list[Row]) -> _Index:

@@ -18,6 +18,21 @@ Listing = tuple[str, str, str, str, int, float, str]
 NO_ID: Final = -1
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Symbols that do not simply mean the one row that is spelled so.
+
+    Attributes:
+        sizes: how many rows each such symbol has.
+        rows: their positions among the rows with an id, one symbol after the other.
+        meant: the position of the row that the symbol means, -1 if it is open.
+    """
+
+    sizes: array[int]
+    rows: array[int]
+    meant: array[int]
+
+
 @dataclass(slots=True)
 class BrokerColumns:
     """One broker's rows, a column each: texts of its own, then positions in the pools.
@@ -30,6 +45,7 @@ class BrokerColumns:
         listings: positions in `Contents.listings`.
         strikes: positions in `Contents.strikes`.
         types: positions in `Contents.types`.
+        settled: what the rows that share a symbol mean, where that was worked out before.
     """
 
     broker: str
@@ -39,6 +55,7 @@ class BrokerColumns:
     listings: array[int] = field(default_factory=lambda: array("I"))
     strikes: array[int] = field(default_factory=lambda: array("I"))
     types: array[int] = field(default_factory=lambda: array("B"))
+    settled: Settled | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from instrument_registry.contents import BrokerColumns, Contents
+from instrument_registry.books import books_of, settled
+from instrument_registry.contents import BrokerColumns, Contents, Settled
 from instrument_registry.errors import SnapshotRefused
 from instrument_registry.records import Publication
 
@@ -29,9 +30,15 @@ def pack(contents: Contents) -> tuple[bytes, dict[str, Any]]:
         _joined(sorted(contents.unlike)),
         _joined(sorted(contents.focus or ())),
     ]
+    # What its symbols mean is worked out once here, not at every start of every process.
+    books = books_of(contents)
     for broker in contents.brokers:
         parts += [_joined(broker.symbols), _joined(broker.tokens)]
-        numbers = (broker.ids, broker.listings, broker.strikes, broker.types)
+        known = settled(books[broker.broker])
+        numbers = (
+            broker.ids, broker.listings, broker.strikes, broker.types,
+            known.sizes, known.rows, known.meant,
+        )  # fmt: skip
         parts += [column.tobytes() for column in numbers]
     layout = {
         "parts": [len(part) for part in parts],
@@ -56,17 +63,19 @@ def unpack(data: bytes, layout: Mapping[str, Any], publication: Publication) -> 
     )  # fmt: skip
     strikes = _numbers("d", next(parts)).tolist()
     types, unlike, focus = (_split(next(parts)) for _ in range(3))
-    books = [
-        BrokerColumns(
-            broker, _split(next(parts)), _split(next(parts)),
-            *(_numbers(code, next(parts)) for code in "iIIB"),
-        )
-        for broker in layout["brokers"]
-    ]  # fmt: skip
+    books = [_columns(broker, parts) for broker in layout["brokers"]]
     return Contents(
         publication, ids, listings, strikes, types, tuple(books), frozenset(unlike),
         frozenset(focus) if layout["has_focus"] else None,
     )  # fmt: skip
+
+
+def _columns(broker: str, parts: Iterator[memoryview]) -> BrokerColumns:
+    symbols, tokens = _split(next(parts)), _split(next(parts))
+    ids, listings, strikes, types = (_numbers(code, next(parts)) for code in "iIIB")
+    sizes, rows, meant = (_numbers(code, next(parts)) for code in "IIi")
+    known = Settled(sizes, rows, meant)
+    return BrokerColumns(broker, symbols, tokens, ids, listings, strikes, types, known)
 
 
 def _joined(texts: Iterable[str]) -> bytes:

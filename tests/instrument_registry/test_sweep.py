@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from instrument_registry import snapshot
+from instrument_registry.contents import Contents
 from instrument_registry.errors import RegistryError
 from instrument_registry.records import BrokerRow, Publication
 from instrument_registry.registry import Registry
@@ -24,8 +26,15 @@ def rows(real_dumps: Path) -> tuple[BrokerRow, ...]:
 
 
 @pytest.fixture(scope="module")
-def registry(rows: tuple[BrokerRow, ...]) -> Registry:
-    return Registry.of_rows(rows, Publication(1, as_of_date=date(2026, 8, 17)))
+def registry(rows: tuple[BrokerRow, ...], tmp_path_factory) -> Registry:
+    """As a process has it: from a snapshot."""
+    path = tmp_path_factory.mktemp("sweep") / "registry.snapshot"
+    made = Contents.of(rows, Publication(1, as_of_date=date(2026, 8, 17)))
+    snapshot.write(path, made)
+    read, direct = Registry(snapshot.read(path)), Registry(made)
+    for book, other in zip(read._state.books.values(), direct._state.books.values(), strict=True):
+        assert (book.symbols, book.shared) == (other.symbols, other.shared)
+    return read
 
 
 def is_nse_share(text: str, row: BrokerRow, found: str) -> bool:
