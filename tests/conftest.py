@@ -17,11 +17,19 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 PROJECT = Path(__file__).resolve().parents[1]
 REAL_DUMPS = PROJECT.parent / "shared" / "data"
+
+# On a loaded machine a draw may be slow; that says nothing of what is tested.
+hypothesis_settings.register_profile(
+    "suite", suppress_health_check=[HealthCheck.too_slow], deadline=None
+)
+hypothesis_settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     # Nothing of the person's own configuration may leak into a test.
-    for name in ("DATABASE_URL", "REDIS_URL", "ENV_FILE", "WAREHOUSE_HOME", "AS_OF"):
+    for name in ("DATABASE_URL", "REDIS_URL", "ENV_FILE", "WAREHOUSE_HOME", "AS_OF", "FEEDS"):
         os.environ.pop(name, None)
 
 
