@@ -2,8 +2,8 @@ r"""A publication in a local file: read in a moment, whole or not at all.
 
     INSTRUMENT-REGISTRY-SNAPSHOT 1\n      what it is, and the version of this layout
     8 bytes, little-endian               length of the header
-    32 bytes                             BLAKE2b of the header
-    header, JSON                         the publication; where each section is, and its BLAKE2b
+    32 bytes                             SHA-256 of the header
+    header, JSON                         the publication; where each section is, and its SHA-256
     sections                             the columns of the whole publication; of its focus set
 
 No pickle: a snapshot is data, and reading a foreign one runs nothing. It is written beside its
@@ -59,7 +59,7 @@ def write(path: Path | str, contents: Contents) -> int:
     sections, at = {}, 0
     for kind, (data, layout) in pieces.items():
         digest = _digest(data).hex()
-        sections[kind.value] = {"at": at, "bytes": len(data), "blake2b": digest, "layout": layout}
+        sections[kind.value] = {"at": at, "bytes": len(data), "sha256": digest, "layout": layout}
         at += len(data)
     told = asdict(contents.publication) | {"source": "snapshot", "passed_over": ()}
     header = json.dumps(
@@ -154,7 +154,7 @@ def _section(
         raise _refused(path, "it holds no focus set", "one written with a focus set")
     file.seek(start + section["at"])
     data = file.read(section["bytes"])
-    if _digest(data).hex() != section["blake2b"]:
+    if _digest(data).hex() != section["sha256"]:
         raise _refused(path, f"its {kind.value} rows are torn", "rows that fit their checksum")
     return unpack(data, section["layout"], _publication(path, header))
 
@@ -175,7 +175,7 @@ def _publication(path: Path, header: Mapping[str, Any]) -> Publication:
 
 
 def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=_DIGEST).digest()
+    return hashlib.sha256(data).digest()
 
 
 def _refused(path: Path, seen: str, expected: str) -> SnapshotRefused:
