@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import dumps, history, landing, redis_export
+from benchmarks import dumps, history, landing, redis_export, registry
 from benchmarks.measure import Measured, run
 from benchmarks.servers import Servers, servers
 
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",
-        choices=("sync", "memory", "landing", "feeds", "redis", "history", "growth"),
+        choices=("sync", "memory", "landing", "feeds", "redis", "history", "registry", "growth"),
     )
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args(arguments)
@@ -174,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "feeds": lambda: landing.measure_feeds(table, server, options.repeat),
             "redis": lambda: redis_export.measure(table, server, dumps.REAL, options.repeat),
             "history": lambda: history.measure_all(table, server),
+            "registry": lambda: registry.measure(table, server, dumps.REAL, options.repeat),
             "growth": lambda: bench.growth(table),
         }
         for part, measure in parts.items():
