@@ -1,5 +1,5 @@
--- One step builds on the other, and the planner's guesses shrink with each until it takes
--- a hundred thousand rows for one. Every join here is large: none is to be a nested loop.
+-- One step builds on the other, and the planner's guesses shrink with each until it
+-- takes a hundred thousand rows for one. Every join here is large: no nested loops.
 {{ config(
     enabled=other_feeds() | length > 0,
     pre_hook='set local enable_nestloop = off',
