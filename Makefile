@@ -24,7 +24,7 @@ dry_run = $(if $(filter-out 0 false no,$(DRY_RUN)),--dry-run)
 force   = $(if $(filter-out 0 false no,$(FORCE)),--force)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sync build gate export status coverage rollback changes docs report up down check lint types sql test bench clean
+.PHONY: help setup sync build gate export status coverage rollback changes docs report up down check lint types sql test exhaustive bench clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,7 +78,7 @@ up: $(READY) ## start the embedded PostgreSQL and Redis
 down: $(READY) ## stop them
 	@$(WAREHOUSE) down
 
-check: lint types sql test ## everything that must hold before a change is merged
+check: lint types sql test exhaustive ## everything that must hold before a change is merged
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -91,7 +91,10 @@ sql: $(READY)
 	@WAREHOUSE_FEEDS=kite,angel_one,dhan,upstox $(BIN)/sqlfluff lint --disable-progress-bar dbt_project
 
 test: $(READY) ## the test suite, against real servers that it starts itself
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -m "not exhaustive" $(PYTEST)
+
+exhaustive: $(READY) ## the sweeps over whole real dumps, which take minutes more
+	@$(BIN)/python -m pytest -m exhaustive $(PYTEST)
 
 bench: $(READY) ## speed and memory, as ratios within one run
 	@$(BIN)/python -m benchmarks

@@ -14,7 +14,7 @@ from tests.dbt.broker_dumps import land_dump
 from tests.dbt.conftest import Dbt, rows_of, with_feeds
 from tests.dbt.kite_rows import OPS_TABLES, set_parameters
 
-pytestmark = pytest.mark.real_dumps
+pytestmark = [pytest.mark.real_dumps, pytest.mark.exhaustive]
 
 Database = psycopg.Connection[dict[str, Any]]
 

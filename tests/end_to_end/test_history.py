@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 from tests.end_to_end import dumps
 from tests.end_to_end.conftest import Published
@@ -36,6 +37,7 @@ def days(published: Published, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.exhaustive
 def test_a_backfill_is_what_daily_syncs_would_have_been(
     published: Published, tmp_path: Path
 ) -> None:

@@ -155,7 +155,7 @@ def model(project: Path) -> str:
     return environment.from_string(macro + text).render(ref=lambda _: "landed")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("dump", [KITE, KITE_EXPIRY_DAY])
 def test_dbt_spells_the_same_ids(
     real_dumps: Path, project: Path, connection: psycopg.Connection[Any], dump: str

@@ -148,7 +148,7 @@ def look(broker: str, rows: Iterable[Row]) -> Seen:
     return seen
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("broker", "dump"), DUMPS, ids=[dump for _, dump in DUMPS])
 def test_every_contract_is_read_to_its_rows_terms_and_written_back(
     real_dumps: Path, broker: str, dump: str

@@ -48,7 +48,7 @@ def is_nse_share(text: str, row: BrokerRow, found: str) -> bool:
 
 
 @pytest.mark.real_dumps
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_instrument_is_found_under_every_spelling(rows, registry) -> None:
     wrong, refused = [], {"kite": 0, "upstox": 0}
     for row in rows:
@@ -74,7 +74,7 @@ def test_every_instrument_is_found_under_every_spelling(rows, registry) -> None:
 
 
 @pytest.mark.real_dumps
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_is_refused_is_ambiguous_and_says_all_it_can_be(rows, registry) -> None:
     books = registry._state.books
     for row in rows:
@@ -88,7 +88,7 @@ def test_what_is_refused_is_ambiguous_and_says_all_it_can_be(rows, registry) -> 
 
 
 @pytest.mark.real_dumps
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_no_symbol_is_another_contract_at_another_broker(rows, registry) -> None:
     wrong, found_there = [], 0
     for row in rows:
@@ -106,7 +106,7 @@ def test_no_symbol_is_another_contract_at_another_broker(rows, registry) -> None
 
 
 @pytest.mark.real_dumps
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_contracts_translate_there_and_back(rows, registry) -> None:
     translated = 0
     for row in rows:
