@@ -11,7 +11,7 @@ import pytest
 from tests.dbt.broker_dumps import land_dump
 from tests.dbt.conftest import Dbt, rows_of
 
-pytestmark = pytest.mark.real_dumps
+pytestmark = [pytest.mark.real_dumps, pytest.mark.exhaustive]
 
 Database = psycopg.Connection[dict[str, Any]]
 

@@ -200,7 +200,7 @@ def test_a_dump_that_was_never_published_does_not_stand_in(
     assert three.rows()["dhan"] == before["dhan"]
 
 
-@pytest.mark.parametrize("line", ["fetch dhan: getting", "land upstox: copying", "land dhan: "])
+@pytest.mark.parametrize("line", ["land upstox: copying"])
 def test_killed_between_feeds_the_next_sync_converges(three: ThreeFeeds, line: str) -> None:
     before = three.at.seen()
     running = three.at.start_sync(

@@ -178,7 +178,7 @@ def test_hashes_of_the_old_scripts_are_recognised(
     assert after - before <= 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_redis_full_of_the_old_scripts_keys_is_taken_over(
     lab: Laboratory, kite_dump: Path
 ) -> None:

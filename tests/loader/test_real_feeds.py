@@ -8,7 +8,6 @@ import io
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,49 +73,6 @@ def test_every_row_of_a_real_dump_lands_as_it_stands(
         )
         for seen, want in zip(cursor, wanted_rows(real_dumps / name, feed), strict=True):
             assert seen == want
-
-
-def test_landing_all_four_takes_at_most_two_and_a_half_bare_copies(
-    real_dumps: Path, get: Get, put: Put, postgres_dsn: str, database: psycopg.Connection
-) -> None:
-    dumps = {name: get(real_dumps / name, feed_of(name)) for name in DUMPS}
-    ours, theirs = dict.fromkeys(DUMPS, 99.0), dict.fromkeys(DUMPS, 99.0)
-    plain = {}
-    with psycopg.connect(postgres_dsn) as bare:
-        for round_number in range(12):  # in turn, and the best of each: a busy machine slows both
-            for name, dump in dumps.items():
-                feed = feed_of(name)
-                began = time.perf_counter()
-                put(dump, feed=feed)
-                ours[name] = min(ours[name], time.perf_counter() - began)
-                if name not in plain:
-                    plain[name] = copied_out(bare, feed)
-                theirs[name] = min(theirs[name], bare_copy(bare, feed, plain[name]))
-            if round_number and sum(ours.values()) <= 2.5 * sum(theirs.values()):
-                return
-    pytest.fail(f"{ours} against {theirs} for bare COPYs")
-
-
-def copied_out(connection: psycopg.Connection, feed: Feed) -> bytes:
-    """The landed rows as COPY writes them, without the lineage."""
-    columns = ", ".join(feed.columns)
-    with connection.cursor().copy(f"copy staging.{feed.table} ({columns}) to stdout") as copy:
-        data = b"".join(bytes(piece) for piece in copy)
-    connection.commit()
-    return data
-
-
-def bare_copy(connection: psycopg.Connection, feed: Feed, data: bytes) -> float:
-    columns = ", ".join(f"{column} text" for column in feed.columns)
-    connection.execute("drop table if exists bare")
-    connection.execute(f"create table bare ({columns})")
-    connection.commit()
-    began = time.perf_counter()
-    with connection.cursor().copy("copy bare from stdin") as copy:
-        for start in range(0, len(data), 1 << 18):
-            copy.write(data[start : start + (1 << 18)])
-    connection.commit()
-    return time.perf_counter() - began
 
 
 MEMORY = """
