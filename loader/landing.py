@@ -19,12 +19,11 @@ from loader.archive import read_archived
 from loader.errors import DumpRefused, LandingFailed, LoaderError
 from loader.feeds.feed import LINEAGE, Feed
 from loader.fetch import Dump
-from loader.formats import Reading, read_dump
+from loader.formats import read_dump
+from loader.staging import LOCK_TIMEOUT, create_table
 
 Connection = psycopg.Connection[Any]
 Progress = Callable[[int, int | None], None]
-
-LOCK_TIMEOUT = "10s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,7 @@ def _replace_table(
     digest = _Digest()
     reading = read_dump(digest.watch(read_archived(dump.path)), feed, load_id)
     table = sql.Identifier("staging", feed.table)
-    _create_table(connection, feed, table, reading)
+    create_table(connection, feed, given=reading.columns, extra=reading.extra_columns)
     rows, done = 0, 0
     # Frozen rows are written once, and need no second writing when they are first read.
     statement = sql.SQL(
@@ -210,27 +209,6 @@ def _replace_table(
     connection.execute("set local default_statistics_target = 2")
     connection.execute(sql.SQL("analyze {}").format(table))
     return Load(load_id, rows, reading.extra_columns, reading.warnings)
-
-
-def _create_table(
-    connection: Connection, feed: Feed, table: sql.Identifier, reading: Reading
-) -> None:
-    connection.execute(sql.SQL("set local lock_timeout = {}").format(LOCK_TIMEOUT))
-    # Two landings of one feed wait for each other instead of both creating the table.
-    connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"staging.{feed.table}",))
-    connection.execute(sql.SQL("drop table if exists {}").format(table))
-    columns = sql.SQL(", ").join(
-        # What this form of the dump lacks is '' in every row.
-        sql.SQL("{} text not null{}").format(
-            sql.Identifier(column), sql.SQL("" if column in reading.columns else " default ''")
-        )
-        for column in (*feed.columns, *reading.extra_columns)
-    )
-    connection.execute(
-        sql.SQL(
-            "create unlogged table {} (_load_id bigint not null, _line_number bigint not null, {})"
-        ).format(table, columns)
-    )
 
 
 def _other_file(seen: str) -> LandingFailed:

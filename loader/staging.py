@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import psycopg
@@ -10,24 +11,49 @@ from psycopg.rows import tuple_row
 
 from loader.feeds import Feed
 
+LOCK_TIMEOUT = "10s"
 
-def ensure_table(connection: psycopg.Connection[Any], feed: Feed) -> None:
-    """Create the feed's empty staging table where there is none; one with rows is emptied.
 
-    For a feed of which there is no dump at all, so that what reads the table finds no rows.
+def create_table(
+    connection: psycopg.Connection[Any],
+    feed: Feed,
+    *,
+    given: Collection[str] = (),
+    extra: Collection[str] = (),
+) -> None:
+    """Put an empty staging table in the place of the feed's old one, inside a transaction.
+
+    Args:
+        connection: in a transaction.
+        feed: whose table.
+        given: the feed's columns that the dump has; what it lacks is '' in every row.
+        extra: columns that the feed does not know.
     """
     table = sql.Identifier("staging", feed.table)
+    connection.execute(sql.SQL("set local lock_timeout = {}").format(LOCK_TIMEOUT))
+    # Two landings of one feed wait for each other instead of both creating the table.
+    connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"staging.{feed.table}",))
+    connection.execute(sql.SQL("drop table if exists {}").format(table))
     columns = sql.SQL(", ").join(
-        sql.SQL("{} text not null").format(sql.Identifier(name)) for name in feed.columns
-    )
-    with connection.transaction():
-        connection.execute(
-            sql.SQL(
-                "create unlogged table if not exists {}"
-                " (_load_id bigint not null, _line_number bigint not null, {})"
-            ).format(table, columns)
+        sql.SQL("{} text not null{}").format(
+            sql.Identifier(name), sql.SQL("" if name in given else " default ''")
         )
-        connection.execute(sql.SQL("truncate {}").format(table))
+        for name in (*feed.columns, *extra)
+    )
+    connection.execute(
+        sql.SQL(
+            "create unlogged table {} (_load_id bigint not null, _line_number bigint not null, {})"
+        ).format(table, columns)
+    )
+
+
+def ensure_table(connection: psycopg.Connection[Any], feed: Feed) -> None:
+    """An empty staging table for a feed of which there is no dump at all.
+
+    So what reads the table finds it, of today's columns and without rows.
+    """
+    with connection.transaction():
+        create_table(connection, feed)
 
 
 def staged_load_id(connection: psycopg.Connection[Any], feed: Feed) -> int | None:
