@@ -14,6 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from instrument_registry.factory import get_registry
     from instrument_registry.flags import get_registry_feature_flags, set_feature_flag
+    from instrument_registry.instrument_registry import (
+        EnhancedInstrumentService as EnhancedInstrumentService,
+    )
+    from instrument_registry.instrument_registry import (
+        UnifiedInstrumentRegistry as UnifiedInstrumentRegistry,
+    )
+    from instrument_registry.instrument_registry import (
+        get_enhanced_instrument_service as get_enhanced_instrument_service,
+    )
+    from instrument_registry.instrument_registry import (
+        get_unified_registry as get_unified_registry,
+    )
     from instrument_registry.modules import (
         clear_registry_cache,
         get_alert_builder_registry,
@@ -32,6 +44,12 @@ if TYPE_CHECKING:
     )
     from instrument_registry.registry import Registry
     from instrument_registry.subscriptions import active_tokens, watch_subscriptions
+    from instrument_registry.token_lookup import (
+        get_token_lookup_path as get_token_lookup_path,
+    )
+    from instrument_registry.token_lookup import (
+        load_token_lookup as load_token_lookup,
+    )
     from instrument_registry.watching import watch
 
 __all__ = [
@@ -70,6 +88,12 @@ _MODULES: Final = {
     "registry": ("Registry",),
     "subscriptions": ("active_tokens", "watch_subscriptions"),
     "watching": ("watch",),
+    # What older programs import from here; see docs/registry.md.
+    "instrument_registry": (
+        "EnhancedInstrumentService", "UnifiedInstrumentRegistry",
+        "get_enhanced_instrument_service", "get_unified_registry",
+    ),
+    "token_lookup": ("get_token_lookup_path", "load_token_lookup"),
 }  # fmt: skip
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 

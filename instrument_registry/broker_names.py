@@ -17,3 +17,9 @@ GRAMMARS: Final = {"zerodha": "kite", "angel_one": "angel_one", "dhan": "dhan", 
 def public_name(broker: str) -> str:
     """The name that results have: `zerodha` for `kite`."""
     return ALIASES.get(broker, broker)
+
+
+def asked_name(broker: str) -> str:
+    """The public name that a caller means, who may write `ANGEL_ONE`."""
+    lowered = public_name(broker.lower())
+    return lowered if lowered in BROKERS else public_name(broker)

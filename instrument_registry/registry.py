@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import date
+from typing import TYPE_CHECKING
 
 from instrument_registry.books import Book, Rows, answer, described
 from instrument_registry.contents import Contents
@@ -19,6 +20,9 @@ from instrument_registry.records import (
 )
 from instrument_registry.resolution import Verdict, book_of, find
 from instrument_registry.state import State
+
+if TYPE_CHECKING:
+    from instrument_registry.older_shapes import UnifiedInstrumentRegistry
 
 
 class Registry(ContractLookups):
@@ -81,6 +85,15 @@ class Registry(ContractLookups):
     def brokers(self) -> tuple[str, ...]:
         """The brokers that it holds instruments of."""
         return tuple(self._state.books)
+
+    @property
+    def registry(self) -> UnifiedInstrumentRegistry:
+        """This registry, asked in the words of older programs: objects, a list a broker."""
+        from instrument_registry.older_shapes import (  # noqa: PLC0415 - only they need it
+            UnifiedInstrumentRegistry,
+        )
+
+        return UnifiedInstrumentRegistry(self)
 
     def __len__(self) -> int:
         """How many rows all brokers have."""

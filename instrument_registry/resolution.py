@@ -12,8 +12,9 @@ from enum import Enum
 from typing import Final
 
 from instrument_registry.books import Book, Row, Rows, described
-from instrument_registry.broker_names import BROKERS, GRAMMARS, public_name
+from instrument_registry.broker_names import BROKERS, GRAMMARS, asked_name, public_name
 from instrument_registry.errors import SymbolError, UnknownBroker, shown
+from instrument_registry.underlyings import contracts_on
 
 TYPES: Final = frozenset({"EQ", "FUT", "CE", "PE"})
 
@@ -55,7 +56,7 @@ def book_of(books: Mapping[str, Book], broker: str) -> Book | None:
     Raises:
         UnknownBroker: there is no such broker.
     """
-    name = public_name(broker) if isinstance(broker, str) else broker
+    name = asked_name(broker) if isinstance(broker, str) else broker
     try:
         book = books.get(name)
     except TypeError:
@@ -99,6 +100,7 @@ def find(
         or _plain_share(book, cleaned, wanted, outcome)
         or _others(books, book, texts, wanted, outcome)
         or _conflict(book, texts, outcome)
+        or _on_underlying(book, cleaned, wanted, outcome)
     )
     if outcome.verdict is Verdict.UNKNOWN and not outcome.reason:
         outcome.reason = f"{book.broker} lists nothing under {shown(symbol)}"
@@ -255,6 +257,19 @@ def _conflict(book: Book, texts: tuple[str, ...], outcome: Outcome) -> bool:
             outcome.steps.append(f"among token conflicts: {described(rows[0])}")
             return True
     return False
+
+
+def _on_underlying(book: Book, text: str, wanted: str | None, outcome: Outcome) -> bool:
+    rows = contracts_on(book, text, wanted)
+    if not rows:
+        return False
+    _settle(rows, wanted, outcome, f"as an underlying, its {wanted} contracts")
+    if outcome.verdict is Verdict.AMBIGUOUS:
+        outcome.reason = (
+            f"{len(rows)} {wanted} contracts on {text} are listed; say which, by its symbol or "
+            "canonical id (futures() and chain() have the nearest first)"
+        )
+    return True
 
 
 def reads_otherwise(symbol: str, broker: str, identity: str) -> bool:
