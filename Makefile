@@ -24,7 +24,7 @@ dry_run = $(if $(filter-out 0 false no,$(DRY_RUN)),--dry-run)
 force   = $(if $(filter-out 0 false no,$(FORCE)),--force)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sync build gate export status coverage rollback changes docs report up down check lint types sql test exhaustive bench clean
+.PHONY: help setup sync build gate export status coverage rollback changes docs report up down check lint types sql test exhaustive bench wheel clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,5 +99,8 @@ exhaustive: $(READY) ## the sweeps over whole real dumps, which take minutes mor
 bench: $(READY) ## speed and memory, as ratios within one run
 	@$(BIN)/python -m benchmarks
 
+wheel: $(READY) ## the registry alone, for trading programs: a wheel in dist/
+	@$(BIN)/python wheels/build_registry.py dist
+
 clean: ## remove the virtual environment and caches; data under .warehouse stays
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
