@@ -51,6 +51,8 @@ where
     and p.superseded_by is null and p.valid_to = {as_of}
 """)
 
+_IS_ANY_REOPENED = sql.SQL("select from {touched} as t where t.is_base_again limit 1")
+
 _BEGIN = sql.SQL("""
 insert into {current} ({key}, valid_from, publication_id)
 select {key_values}, case when t.is_base_again then t.base_from else {as_of} end, {publication}
@@ -97,5 +99,9 @@ def apply_touched(
         "key": rows.columns(key),
         "key_values": key_values,
     }
-    for statement in (_END, _LEAVE, _REOPEN, _BEGIN):
+    statements = [_END, _LEAVE, _BEGIN]
+    # Only in a second publication of one day; the planner would read the whole past to find none.
+    if cursor.execute(_IS_ANY_REOPENED.format(**parts)).fetchone() is not None:
+        statements.insert(2, _REOPEN)
+    for statement in statements:
         cursor.execute(statement.format(**parts))
