@@ -14,6 +14,8 @@ import shutil
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from benchmarks import dumps, history, landing, redis_export, registry
@@ -42,6 +44,17 @@ class Table:
         print(f"\n{text}", flush=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """One of the syncs that are measured, and its limit as a share of the baseline's."""
+
+    name: str
+    what: str
+    limit: float
+    dump: Path
+    as_of: date
+
+
 class SyncBench:
     """Cold, next-day and repeated syncs, each in a process of its own."""
 
@@ -61,8 +74,8 @@ class SyncBench:
         }
 
     def baseline(self, dump: Path) -> float:
-        """The row-at-a-time sync into fresh servers, in seconds."""
-        database = self.server.fresh("baseline")
+        """The row-at-a-time sync into the servers as they are, in seconds."""
+        database = self.server.database("baseline")
         arguments = ["-m", "benchmarks.row_at_a_time", str(dump), database]
         arguments += [self.server.redis_url, str(self.folder / "baseline.env")]
         return run(arguments, self.environment(database, self.folder), self._project()).seconds
@@ -83,38 +96,33 @@ class SyncBench:
         table.note(f"Sync of {dump.name}, whole processes, against the row-at-a-time sync")
         tomorrow = self.folder / "next_day.csv.gz"
         dumps.next_day(dump, tomorrow)
-        ratios: dict[str, list[float]] = {"cold": [], "next": [], "again": []}
-        seconds: dict[str, list[float]] = {name: [] for name in ("base", *ratios)}
+        days = (
+            _Day("cold", "first publication, cold process", 0.30, dump, dumps.AS_OF),
+            _Day("next", "next day, 2 % changed", 0.22, tomorrow, dumps.NEXT_DAY),
+            _Day("again", "the same dump again", 0.06, tomorrow, dumps.NEXT_DAY),
+        )
         home = self.folder / "home"
         # Once before counting, so that dbt's parsed project is on disk.
         self.server.fresh("warehouse_bench")
         self.sync(home, dump, dumps.AS_OF.isoformat())
-        for round_number in range(repeat):
-            base = self.baseline(dump)
-            seconds["base"].append(base)
+        rounds: list[dict[str, tuple[float, float]]] = []
+        for _ in range(repeat):
+            self.server.fresh("baseline")
+            base = {day.name: self.baseline(day.dump) for day in days}
             self.server.fresh("warehouse_bench")
             for written in (home / "files", home / "ingestion.env"):
                 _remove(written)
-            for name, file, day in (
-                ("cold", dump, dumps.AS_OF),
-                ("next", tomorrow, dumps.NEXT_DAY),
-                ("again", tomorrow, dumps.NEXT_DAY),
-            ):
-                done = self.sync(home, file, day.isoformat())
-                seconds[name].append(done.seconds)
-                ratios[name].append(done.seconds / base)
-                if round_number == repeat - 1:
-                    print(_indented(done.output))
-        for name, what, limit in (
-            ("cold", "first publication, cold process", 0.30),
-            ("next", "next day, 2 % changed", 0.22),
-            ("again", "the same dump again", 0.06),
-        ):
-            told = (
-                f"{statistics.median(seconds[name]):.2f} s of "
-                f"{statistics.median(seconds['base']):.2f} s, {repeat} rounds"
+            done = {day.name: self.sync(home, day.dump, day.as_of.isoformat()) for day in days}
+            rounds.append({name: (done[name].seconds, base[name]) for name in done})
+        for day in days:
+            print(_indented(done[day.name].output))
+        for day in days:
+            ours, theirs = (
+                statistics.median(one[day.name][which] for one in rounds) for which in (0, 1)
             )
-            table.line(what, statistics.median(ratios[name]), limit, told)
+            ratio = statistics.median(one[day.name][0] / one[day.name][1] for one in rounds)
+            told = f"{ours:.2f} s of {theirs:.2f} s, {repeat} rounds"
+            table.line(day.what, ratio, day.limit, told)
 
     def memory(self, table: Table, dump: Path) -> None:
         """The peak of all processes of a cold sync, against 600 MB."""

@@ -1,7 +1,8 @@
 """The baseline: what the scripts that this warehouse replaces do, one row at a time.
 
-An INSERT ... ON CONFLICT for each row (one transaction, as those scripts commit once), an HSET
-for each key, then the `.env` line. No checks, no history, no report. Run it by itself:
+As those scripts do it: psycopg2, an INSERT ... ON CONFLICT for each row in one transaction, an HSET
+for each key, `is_active` taken from all and given to the filtered, then the `.env` line. No checks,
+no history, no report. Run it by itself:
 
     python -m benchmarks.row_at_a_time DUMP DATABASE_URL REDIS_URL ENV_FILE
 """
@@ -11,9 +12,10 @@ from __future__ import annotations
 import csv
 import gzip
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
+import psycopg2  # type: ignore[import-untyped]
 import redis
 
 TABLE = """
@@ -29,16 +31,18 @@ create table if not exists public.instruments (
 INSERT = """
 insert into public.instruments (
     instrument_token, exchange_token, trading_symbol, name, exchange, segment, instrument_type,
-    expiry, strike, tick_size, lot_size, last_updated, is_active
+    expiry, strike, tick_size, lot_size, last_updated
 )
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now(), %s)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 on conflict (instrument_token) do update set
     exchange_token = excluded.exchange_token, trading_symbol = excluded.trading_symbol,
     name = excluded.name, exchange = excluded.exchange, segment = excluded.segment,
     instrument_type = excluded.instrument_type, expiry = excluded.expiry,
     strike = excluded.strike, tick_size = excluded.tick_size, lot_size = excluded.lot_size,
-    last_updated = now(), is_active = excluded.is_active
+    last_updated = excluded.last_updated
 """
+
+ACTIVATE = "update public.instruments set is_active = true where instrument_token in %s"
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -53,12 +57,11 @@ def is_subscribed(row: dict[str, str]) -> bool:
 
 
 def store_in_postgres(rows: list[dict[str, str]], database_url: str) -> None:
-    """One INSERT a row."""
-    connection = psycopg.connect(database_url)
+    """One INSERT a row, then the subscription."""
+    connection = psycopg2.connect(database_url)
     cursor = connection.cursor()
     cursor.execute(TABLE)
     for row in rows:
-        strike = float(row["strike"] or 0)
         cursor.execute(
             INSERT,
             (
@@ -70,19 +73,24 @@ def store_in_postgres(rows: list[dict[str, str]], database_url: str) -> None:
                 row["segment"],
                 row["instrument_type"],
                 row["expiry"] or None,
-                strike or None,
+                float(row["strike"] or 0) or None,
                 float(row["tick_size"] or 0),
                 int(float(row["lot_size"] or 0)),
-                is_subscribed(row),
+                datetime.now(UTC),
             ),
         )
+    connection.commit()
+    cursor.execute("update public.instruments set is_active = false")
+    cursor.execute(
+        ACTIVATE, (tuple(int(row["instrument_token"]) for row in rows if is_subscribed(row)),)
+    )
     connection.commit()
     connection.close()
 
 
 def store_in_redis(rows: list[dict[str, str]], redis_url: str) -> None:
     """One HSET a key."""
-    client = redis.Redis.from_url(redis_url)
+    client = redis.Redis.from_url(redis_url, decode_responses=True)
     for row in rows:
         client.hset(
             f"instrument:{row['instrument_token']}",
