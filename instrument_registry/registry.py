@@ -189,7 +189,7 @@ class Registry(ContractLookups):
         for broker in state.books:
             outcome = find(state.books, text, broker)
             if outcome.verdict in {Verdict.FOUND, Verdict.AMBIGUOUS}:
-                found |= {row[2]: described(row) for row in outcome.rows}
+                found |= {row[2] or described(row): described(row) for row in outcome.rows}
         if len(found) > 1:
             raise AmbiguousSymbolError(
                 symbol, candidates=tuple(found.values()),

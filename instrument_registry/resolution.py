@@ -12,8 +12,9 @@ from enum import Enum
 from typing import Final
 
 from instrument_registry.books import Book, Row, Rows, described
-from instrument_registry.broker_names import BROKERS, GRAMMARS, asked_name, public_name
+from instrument_registry.broker_names import BROKERS, asked_name, public_name
 from instrument_registry.errors import SymbolError, UnknownBroker, shown
+from instrument_registry.misreading import reads_otherwise
 from instrument_registry.underlyings import contracts_on
 
 TYPES: Final = frozenset({"EQ", "FUT", "CE", "PE"})
@@ -130,7 +131,9 @@ def _settle(rows: Iterable[Row], wanted: str | None, outcome: Outcome, what: str
     told = "; ".join(described(row) for row in found[:5])
     outcome.steps.append(f"{what}: {told}")
     outcome.rows = kept or found
-    if len(kept) == 1:
+    if len(kept) == 1 and not kept[0][2]:
+        outcome.verdict, outcome.reason = Verdict.CONFLICT, _in_conflict(kept[0])
+    elif len(kept) == 1:
         outcome.verdict = Verdict.FOUND
     elif kept:
         outcome.verdict = Verdict.AMBIGUOUS
@@ -154,13 +157,25 @@ def _by_id(
     return bool(listed)
 
 
+def called(book: Book, symbol: str) -> Rows:
+    """Every row that a broker calls so, those in conflict too: one of them may be meant as well."""
+    rows = book.spelled(symbol)
+    return (*rows, *book.conflicts.get(symbol, ())) if rows else _known_too(book, symbol)
+
+
+def _known_too(book: Book, symbol: str) -> Rows:
+    rows = book.conflicts.get(symbol, ())
+    # Conflicts alone are told of at the end, when nothing else answers.
+    return rows if any(row[2] for row in rows) else ()
+
+
 def _own(book: Book, text: str, wanted: str | None, outcome: Outcome) -> bool:
     exchange, colon, symbol = text.partition(":")
     if colon:
-        rows: Rows = tuple(row for row in book.spelled(symbol) if row[5][0] == exchange)
+        rows: Rows = tuple(row for row in called(book, symbol) if row[5][0] == exchange)
         return _settle(rows, wanted, outcome, f"as {book.broker}'s own symbol of {exchange}")
     meant = book.symbols.get(text)
-    several = book.shared.get(text, ())
+    several = called(book, text) if meant is None or text in book.shared else ()
     if meant is not None and (wanted is None or meant[4] == wanted):
         what = "as its own symbol"
         if several:
@@ -215,11 +230,12 @@ def _others(
             row[2]: (other.broker, row)
             for other in books.values()
             if other is not book
-            for row in other.spelled(symbol)
+            for row in called(other, symbol)
             if not exchange or row[5][0] == exchange
         }
-        if found:
-            return _foreign(book, symbol, found, wanted, outcome)
+        if any(found):
+            typed = {one: pair for one, pair in found.items() if wanted in {None, pair[1][4]}}
+            return _foreign(book, symbol, typed if any(typed) else found, wanted, outcome)
     outcome.steps.append("as another broker's symbol: none")
     return False
 
@@ -250,13 +266,17 @@ def _conflict(book: Book, texts: tuple[str, ...], outcome: Outcome) -> bool:
         rows = book.conflicts.get(text.rpartition(":")[2])
         if rows:
             outcome.verdict, outcome.rows = Verdict.CONFLICT, rows
-            outcome.reason = (
-                f"{book.broker} lists it, but its exchange token is another contract at another "
-                "broker: one of the dumps is out of date, and nobody can say which"
-            )
+            outcome.reason = _in_conflict(rows[0])
             outcome.steps.append(f"among token conflicts: {described(rows[0])}")
             return True
     return False
+
+
+def _in_conflict(row: Row) -> str:
+    return (
+        f"{row[5][3]} lists it, but its exchange token is another contract at another "
+        "broker: one of the dumps is out of date, and nobody can say which"
+    )
 
 
 def _on_underlying(book: Book, text: str, wanted: str | None, outcome: Outcome) -> bool:
@@ -270,37 +290,3 @@ def _on_underlying(book: Book, text: str, wanted: str | None, outcome: Outcome) 
             "canonical id (futures() and chain() have the nearest first)"
         )
     return True
-
-
-def reads_otherwise(symbol: str, broker: str, identity: str) -> bool:
-    """Whether the text, in the broker's own form, is another contract than that."""
-    from instrument_registry.symbols import (  # noqa: PLC0415 - seldom needed, long to import
-        Derivative,
-        Undated,
-        parse_canonical_id,
-        readings,
-    )
-
-    try:
-        contract = parse_canonical_id(identity)
-    except SymbolError:
-        return True
-    if not isinstance(contract, Derivative):
-        return False
-    grammar = GRAMMARS.get(broker)
-    if grammar is None:
-        return True
-    try:
-        found = readings(symbol, grammar, contract.exchange)
-    except SymbolError:
-        return False
-    return not any(
-        reading == contract
-        or (
-            isinstance(reading, Undated)
-            and (reading.month.year, reading.month.month)
-            == (contract.expiry.year, contract.expiry.month)
-            and reading.on(contract.expiry) == contract
-        )
-        for reading in found
-    )

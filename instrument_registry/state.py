@@ -35,6 +35,8 @@ class State:
     def of(cls, contents: Contents) -> State:
         """The indexes of a publication."""
         books = books_of(contents)
+        for book in books.values():
+            _leave_open_what_conflicts_share(book)
         quick = {name: book.symbols for name, book in books.items()}
         quick |= {alias: quick[name] for alias, name in ALIASES.items() if name in quick}
         return cls(contents.publication, books, quick, contents.rows)
@@ -65,3 +67,18 @@ class State:
             strike=strike_of(identity) if kind in {"CE", "PE"} else None,
             brokers=MappingProxyType(listed),
         )
+
+
+def _leave_open_what_conflicts_share(book: Book) -> None:
+    """Let a symbol mean nothing if a row in conflict has it as well: either may be meant.
+
+    Dhan calls every week of a month alike: one of them in conflict does not make the symbol the
+    other one's. A bare share symbol stays NSE's share, whatever is wrong with BSE's.
+    """
+    for symbol, lost in book.conflicts.items():
+        row = book.symbols.get(symbol)
+        if row is None or (row[2] == f"NSE:{symbol}" and all(one[5][0] != "NSE" for one in lost)):
+            continue
+        del book.symbols[symbol]
+        if not book.spelled(symbol):
+            book.conflicts[symbol] = (row, *lost)

@@ -159,6 +159,60 @@ def test_a_token_conflict_is_no_instrument(registry: Registry) -> None:
     assert registry.get_by_broker_token("dhan", 4242) is None
 
 
+def test_a_symbol_that_a_row_in_conflict_has_too_is_refused_not_guessed() -> None:
+    """Dhan calls every week of a month alike: one week in conflict makes it none of the others."""
+    symbol, week = "NIFTY-Aug2026-24800-CE", "NFO:NIFTY:2026-08-18:24800:CE"
+    lost = {"kind": "CE", "exchange": "NFO"}
+    registry = Registry.of_rows(
+        [
+            made_rows.row("dhan", None, symbol, 1, **lost),
+            made_rows.row("dhan", week, symbol, 2),
+            made_rows.row("dhan", "BFO:NIFTY:2026-08-20:100:PE", "NIFTY-Aug2026-100-PE", 3),
+            made_rows.row("dhan", None, "NIFTY-Aug2026-100-PE", 4, **(lost | {"kind": "PE"})),
+            made_rows.row("kite", week, "NIFTY2681824800CE", 258),
+            # BSE's share is in conflict; the bare symbol is NSE's at every broker.
+            made_rows.row("angel_one", "NSE:HCLTECH", "HCLTECH-EQ", 5),
+            made_rows.row("angel_one", None, "HCLTECH", 6, exchange="BSE"),
+        ]
+    )
+    for text in (symbol, f"NFO:{symbol}", symbol.upper()):
+        assert registry.resolve_for_broker(text, "dhan") is None, text
+        assert registry.resolve_for_broker(text, "zerodha") is None, text
+    with pytest.raises(AmbiguousSymbolError, match="2 of dhan's rows are called so") as refused:
+        registry.require_for_broker(symbol, "dhan", "CE")
+    assert [one[-15:] for one in refused.value.candidates] == [
+        week[-15:], "nown instrument",
+    ]  # fmt: skip
+    with pytest.raises(AmbiguousSymbolError):
+        registry.resolve_symbol(symbol)
+    named = registry.resolve_for_broker(week, "dhan")
+    assert named is not None
+    assert named["symboltoken"] == "2"
+    assert registry.get_by_broker_token("dhan", 2) == named
+    # The exchange decides, where it is another one that is in conflict.
+    assert registry.resolve_for_broker("NIFTY-Aug2026-100-PE", "dhan") is None
+    elsewhere = registry.resolve_for_broker("BFO:NIFTY-Aug2026-100-PE", "dhan")
+    assert elsewhere is not None
+    assert elsewhere["symboltoken"] == "3"
+    assert registry.explain("NFO:NIFTY-Aug2026-100-PE", "dhan").verdict == "token_conflict"
+    share = registry.resolve_for_broker("HCLTECH", "angel_one")
+    assert share is not None
+    assert share["unified_id"] == "NSE:HCLTECH"
+
+
+def test_what_other_brokers_call_so_is_never_answered_as_ones_own() -> None:
+    text = "XYZ26AUG100CE"
+    registry = Registry.of_rows(
+        [
+            made_rows.row("upstox", "BSE:XYZ26AUG100CE", text, "BSE_EQ|X"),
+            made_rows.row("dhan", "NFO:XYZ:2026-08-25:100:CE", text, 1),
+            made_rows.row("kite", "NFO:XYZ:2026-08-25:FUT", "XYZ26AUGFUT", 258),
+        ]
+    )
+    for kind in (None, "CE", "EQ", "PE"):
+        assert registry.resolve_for_broker(text, "kite", kind) is None, kind
+
+
 def test_an_unknown_symbol_suggests_near_ones(registry: Registry) -> None:
     for slip in ("NIFTY26AUG24800C", "NIFTY26AGU24800CE", "NIFTY26AUG2480CE", "nifty26aug24800ceX"):
         with pytest.raises(UnknownSymbolError) as refused:
