@@ -8,19 +8,69 @@ from __future__ import annotations
 
 import gc
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import compress, islice
+from itertools import compress
 from operator import is_not
+from typing import Any
 
-from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing, Settled
+from instrument_registry.contents import NO_ROW, BrokerColumns, Contents, Listing, Settled, picked
 from instrument_registry.records import BrokerInstrument
+from instrument_registry.settling import settle
 
 # symbol, token, canonical id, strike, instrument type, listing
 Row = tuple[str, str, str, float, str, Listing]
 Rows = tuple[Row, ...]
 _Index = tuple[dict[str, Row], dict[str, Rows]]
+
+
+class Numbers:
+    """Which number each canonical id has: one index for all brokers, made when first asked for."""
+
+    __slots__ = ("_found", "texts")
+
+    def __init__(self, texts: list[str]) -> None:
+        self.texts = texts
+        self._found: dict[str, int] | None = None
+
+    def known(self) -> dict[str, int]:
+        """Numbers by id; two threads that ask at once make the same twice."""
+        if self._found is None:
+            self._found = dict(zip(self.texts, range(len(self.texts)), strict=True))
+        return self._found
+
+
+class RowsById(Mapping[str, Row]):
+    """A broker's row of each canonical id: a number an id, where a dict would be 40 bytes."""
+
+    __slots__ = ("_numbers", "_row_of_id", "_rows")
+
+    def __init__(self, numbers: Numbers, row_of_id: array[int], rows: list[Row]) -> None:
+        self._numbers = numbers
+        self._row_of_id = row_of_id
+        self._rows = rows
+
+    def __getitem__(self, identity: str) -> Row:
+        at = self._row_of_id[self._numbers.known()[identity]]
+        if at == NO_ROW:
+            raise KeyError(identity)
+        return self._rows[at]
+
+    def get(self, identity: object, default: Any = None) -> Any:
+        """The row, or the default."""
+        number = self._numbers.known().get(identity)  # type: ignore[call-overload]  # any key may be asked for
+        at = NO_ROW if number is None else self._row_of_id[number]
+        return default if at == NO_ROW else self._rows[at]
+
+    def __iter__(self) -> Iterator[str]:
+        return (
+            text for text, at in zip(self._numbers.texts, self._row_of_id, strict=True)
+            if at != NO_ROW
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self._row_of_id) - self._row_of_id.count(NO_ROW)
 
 
 @dataclass(slots=True)
@@ -30,23 +80,35 @@ class Book:
     Attributes:
         broker: its public name.
         symbols: the row that each symbol means.
-        shared: all of the broker's rows under a symbol that does not simply mean the one row
-            that is spelled so: several are, or an exchange has to be said.
         rows: all of its rows of a known instrument.
-        ids, shared_ids: the same for canonical ids; a dump may hold a contract twice.
+        ids: the row of each canonical id that one row alone has.
+        shared_ids: the rows of those that several have: a dump may hold a contract twice.
         conflicts: rows of no known instrument (`token_conflict`), by symbol.
     """
 
     broker: str
     symbols: dict[str, Row]
-    shared: dict[str, Rows]
     rows: list[Row]
-    ids: dict[str, Row]
+    ids: RowsById
     shared_ids: dict[str, Rows]
     conflicts: dict[str, Rows]
+    _settled: Settled
+    _shared: dict[str, Rows] | None = field(default=None, init=False, repr=False)
     _tokens: _Index | None = field(default=None, init=False, repr=False)
     _in_capitals: dict[str, Rows] | None = field(default=None, init=False, repr=False)
     _in_order: list[str] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def shared(self) -> dict[str, Rows]:
+        """All of the broker's rows under a symbol that does not simply mean the one spelled so.
+
+        Several are, or an exchange has to be said. Made when first asked for, as all below; two
+        threads that ask at once make the same twice.
+        """
+        if self._shared is None:
+            known = self._settled
+            self._shared = _groups(self.rows, known.sizes, known.rows, key=0)
+        return self._shared
 
     def spelled(self, symbol: str) -> Rows:
         """Every row of the broker that is spelled so."""
@@ -62,10 +124,7 @@ class Book:
         return self.shared_ids.get(identity, ()) if row is None else (row,)
 
     def in_capitals(self) -> dict[str, Rows]:
-        """Symbols with small letters in them (Dhan's, index names), by their capitals.
-
-        Made when first asked for; two threads that ask at once make the same twice.
-        """
+        """Symbols with small letters in them (Dhan's, index names), by their capitals."""
         if self._in_capitals is None:
             self._in_capitals = _grouped(
                 (symbol.upper(), row)
@@ -76,7 +135,7 @@ class Book:
         return self._in_capitals
 
     def in_order(self) -> list[str]:
-        """All symbols, sorted; made when first asked for."""
+        """All symbols, sorted."""
         if self._in_order is None:
             self._in_order = sorted(self.symbols.keys() | self.shared.keys())
         return self._in_order
@@ -112,10 +171,13 @@ def described(row: Row) -> str:
 
 def books_of(contents: Contents) -> dict[str, Book]:
     """The books of all brokers, by public name."""
-    is_known = all(columns.settled is not None for columns in contents.brokers)
-    cash = Cash.none() if is_known else Cash.of(contents)
-    with collector_paused():
-        return {columns.broker: _book(contents, columns, cash) for columns in contents.brokers}
+    settle(contents)
+    numbers = Numbers(contents.ids)
+    return {
+        columns.broker: _book(contents, columns, columns.settled, numbers)
+        for columns in contents.brokers
+        if columns.settled is not None
+    }
 
 
 @contextmanager
@@ -130,104 +192,58 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True, slots=True)
-class Cash:
-    """The shares of NSE and BSE, at whatever broker.
-
-    Attributes:
-        ids: their canonical ids.
-        symbols: the same without the exchange.
-        in_series: NSE's symbols that are listed in some other series than EQ, without it.
-        at_nse: those, NSE's symbols in series EQ, and `unlike`: what BSE has not to itself.
-        unlike: symbols that are different companies at NSE and at BSE, or an index as well.
-    """
-
-    ids: frozenset[str]
-    symbols: frozenset[str]
-    in_series: frozenset[str]
-    at_nse: frozenset[str]
-    unlike: frozenset[str]
-
-    @classmethod
-    def none(cls) -> Cash:
-        """Those of a publication whose symbols are settled: nobody asks."""
-        empty: frozenset[str] = frozenset()
-        return cls(empty, empty, empty, empty, empty)
-
-    @classmethod
-    def of(cls, contents: Contents) -> Cash:
-        """Those of a publication."""
-        ids = frozenset(one for one in contents.ids if one.startswith(("NSE:", "BSE:")))
-        at_nse = frozenset(one[4:] for one in ids if one[0] == "N")
-        in_series = frozenset(one[:-3] for one in at_nse if one[-3:-2] == "-")
-        symbols = frozenset(one[4:] for one in ids)
-        indices = (one[6:] for one in contents.ids if one.startswith("INDEX:"))
-        unlike = contents.unlike.union(indices)
-        return cls(ids, symbols, in_series, at_nse | in_series | unlike, unlike)
-
-    def is_doubtful(self, symbol: str, identity: str) -> bool:
-        """Whether a symbol that is one share's alone at a broker may mean another one."""
-        if identity[4:] != symbol:
-            return symbol in self.symbols
-        return symbol in (self.unlike if identity[0] == "N" else self.at_nse)
-
-
-def _book(contents: Contents, columns: BrokerColumns, cash: Cash) -> Book:
+def _book(contents: Contents, columns: BrokerColumns, known: Settled, numbers: Numbers) -> Book:
     # Positions count from the end for NO_ID.
-    ids = list(map([*contents.ids, ""].__getitem__, columns.ids))
+    texts = [*contents.ids, ""] if known.lost else contents.ids
     rows: list[Row] = list(
         zip(
             columns.symbols,
             columns.tokens,
-            ids,
-            map(contents.strikes.__getitem__, columns.strikes),
-            map(contents.types.__getitem__, columns.types),
-            map(contents.listings.__getitem__, columns.listings),
+            picked(texts, columns.ids),
+            picked(contents.strikes, columns.strikes),
+            picked(contents.types, columns.types),
+            picked(contents.listings, columns.listings),
             strict=True,
         )
     )
-    lost = [row for row in rows if not row[2]] if NO_ID in columns.ids else []
+    spelled, lost = columns.symbols, [rows[at] for at in known.lost]
     if lost:
-        rows = list(compress(rows, ids))
-        ids = [row[2] for row in rows]
-    spelled = [row[0] for row in rows] if lost else columns.symbols
-    listed, shared_ids = _indexed(ids, rows)
-    if columns.settled is None:
-        symbols, shared = _indexed(spelled, rows)
-        shares = compress(rows, map(cash.ids.__contains__, ids))
-        _settle_shares(symbols, shared, listed, cash, shares)
-    else:
-        symbols, shared = _as_settled(spelled, rows, columns.settled)
+        rows = [row for row in rows if row[2]]
+        spelled = [row[0] for row in rows]
+    shared_ids = _groups(rows, known.sizes_of_ids, known.rows_of_ids, key=2)
     return Book(
-        columns.broker, symbols, shared, rows, listed, shared_ids,
-        _grouped((row[0], row) for row in lost),
+        columns.broker, _meant(spelled, rows, known), rows,
+        RowsById(numbers, known.row_of_id, rows), shared_ids,
+        _grouped((row[0], row) for row in lost), known,
     )  # fmt: skip
 
 
-def settled(book: Book) -> Settled:
-    """What was worked out of a book's shared symbols, to be kept with its columns."""
-    position = {id(row): at for at, row in enumerate(book.rows)}
-    meant = (book.symbols.get(symbol) for symbol in book.shared)
-    return Settled(
-        array("I", map(len, book.shared.values())),
-        array("I", (position[id(row)] for rows in book.shared.values() for row in rows)),
-        array("i", (-1 if row is None else position[id(row)] for row in meant)),
-    )
-
-
-def _as_settled(keys: list[str], rows: list[Row], known: Settled) -> _Index:
-    index = dict(zip(keys, rows, strict=True))
-    shared: dict[str, Rows] = {}
-    sharing = map(rows.__getitem__, known.rows)
+def _meant(spelled: Sequence[str], rows: list[Row], known: Settled) -> dict[str, Row]:
+    """The row of each symbol that means one."""
+    if not known.sizes:
+        return dict(zip(spelled, rows, strict=True))
+    is_alone = bytearray(b"\1") * len(rows)
+    for at in known.rows:
+        is_alone[at] = 0
+    index = dict(compress(zip(spelled, rows, strict=True), is_alone))
+    first = 0
     for size, at in zip(known.sizes, known.meant, strict=True):
-        group = tuple(islice(sharing, size))
-        symbol = group[0][0]
-        shared[symbol] = group
-        if at < 0:
-            index.pop(symbol, None)
-        else:
-            index[symbol] = rows[at]
-    return index, shared
+        if at != NO_ROW:
+            index[spelled[known.rows[first]]] = rows[at]
+        first += size
+    return index
+
+
+def _groups(
+    rows: list[Row], sizes: Iterable[int], members: Sequence[int], key: int
+) -> dict[str, Rows]:
+    sharing = picked(rows, members)
+    found, at = {}, 0
+    for size in sizes:
+        group = tuple(sharing[at : at + size])
+        found[group[0][key]] = group
+        at += size
+    return found
 
 
 def _indexed(keys: list[str], rows: list[Row]) -> _Index:
@@ -252,45 +268,3 @@ def _grouped(pairs: Iterable[tuple[str, Row]]) -> dict[str, Rows]:
     for key, row in pairs:
         found.setdefault(key, []).append(row)
     return {name: tuple(group) for name, group in found.items()}
-
-
-def _settle_shares(
-    symbols: dict[str, Row],
-    shared: dict[str, Rows],
-    by_id: Mapping[str, Row],
-    cash: Cash,
-    shares: Iterable[Row],
-) -> None:
-    """Let a bare share symbol mean the same at every broker: NSE's, where NSE lists it at all.
-
-    Angel One spells NSE's RELIANCE `RELIANCE-EQ` and BSE's `RELIANCE`; Upstox leaves NSE's series
-    out. Taken at their word, one text would be two instruments, by broker.
-    """
-    suspects = [
-        row[0] for row in shares if cash.is_doubtful(row[0], row[2]) and symbols.get(row[0]) is row
-    ]
-    # What begins with no share means none: it is shared already, or a contract.
-    doubtful = [symbol for symbol, rows in shared.items() if rows[0][2] in cash.ids]
-    for symbol in (*suspects, *doubtful):
-        rows = shared.get(symbol) or (symbols[symbol],)
-        identity = _meaning(symbol, rows, cash)
-        if identity == rows[0][2] and len(rows) == 1:
-            continue
-        shared[symbol] = rows
-        chosen = by_id.get(identity) if identity else None
-        if chosen is not None:
-            symbols[symbol] = chosen
-        else:
-            symbols.pop(symbol, None)
-
-
-def _meaning(symbol: str, rows: Rows, cash: Cash) -> str | None:
-    """The canonical id that a bare symbol means; None if it is open."""
-    at_nse, at_bse = f"NSE:{symbol}", f"BSE:{symbol}"
-    spelled = {row[2] for row in rows}
-    if not spelled <= cash.ids or symbol in cash.unlike:
-        return None
-    if at_nse in cash.ids:
-        return at_nse if spelled <= {at_nse, at_bse} else None
-    (only, *others) = spelled | ({at_bse} & cash.ids)
-    return None if others or (only == at_bse and symbol in cash.in_series) else only

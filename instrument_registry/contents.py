@@ -6,9 +6,11 @@ What repeats stands once, in a pool; a row is a few numbers into the pools and t
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from itertools import compress
+from operator import itemgetter
+from typing import Any, Final
 
 from instrument_registry.broker_names import public_name
 from instrument_registry.records import BrokerRow, Publication
@@ -16,21 +18,32 @@ from instrument_registry.records import BrokerRow, Publication
 # exchange, segment, name, broker, lot size, tick size, expiry: what all strikes of an expiry share.
 Listing = tuple[str, str, str, str, int, float, str]
 NO_ID: Final = -1
+NO_ROW: Final = -1
+_SEVERAL: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Symbols that do not simply mean the one row that is spelled so.
+    """What a broker's symbols and ids mean, worked out once (see `settling`).
+
+    Rows are counted among those with an id.
 
     Attributes:
-        sizes: how many rows each such symbol has.
-        rows: their positions among the rows with an id, one symbol after the other.
-        meant: the position of the row that the symbol means, -1 if it is open.
+        lost: which rows, of all, have no id.
+        sizes: how many rows each symbol has that does not simply mean the one row spelled so.
+        rows: those, one symbol after the other.
+        meant: the row that such a symbol means, `NO_ROW` if it is open.
+        row_of_id: the row of each of `Contents.ids`, `NO_ROW` for none or several.
+        sizes_of_ids, rows_of_ids: as `sizes` and `rows`, of the ids that have several.
     """
 
+    lost: array[int]
     sizes: array[int]
     rows: array[int]
     meant: array[int]
+    row_of_id: array[int]
+    sizes_of_ids: array[int]
+    rows_of_ids: array[int]
 
 
 @dataclass(slots=True)
@@ -45,7 +58,7 @@ class BrokerColumns:
         listings: positions in `Contents.listings`.
         strikes: positions in `Contents.strikes`.
         types: positions in `Contents.types`.
-        settled: what the rows that share a symbol mean, where that was worked out before.
+        settled: what its symbols and ids mean; None until it is worked out.
     """
 
     broker: str
@@ -115,14 +128,16 @@ class Contents:
         if self.focus is None:
             raise ValueError("these contents hold no focus set")
         collected = _Collected()
+        # One more for NO_ID, which counts from the end.
+        wanted = bytearray(map(self.focus.__contains__, self.ids)) + b"\0"
         for columns in self.brokers:
-            for at, position in enumerate(columns.ids):
-                if position != NO_ID and self.ids[position] in self.focus:
-                    collected.put(
-                        columns.symbols[at], columns.tokens[at], self.ids[position],
-                        self.listings[columns.listings[at]], self.strikes[columns.strikes[at]],
-                        self.types[columns.types[at]],
-                    )  # fmt: skip
+            chosen = map(wanted.__getitem__, columns.ids)
+            for at in compress(range(len(columns.ids)), chosen):
+                collected.put(
+                    columns.symbols[at], columns.tokens[at], self.ids[columns.ids[at]],
+                    self.listings[columns.listings[at]], self.strikes[columns.strikes[at]],
+                    self.types[columns.types[at]],
+                )  # fmt: skip
         return replace(collected.contents(self.publication, self.focus), unlike=frozenset())
 
 
@@ -185,3 +200,11 @@ def unlike(isins: Mapping[str, set[str]]) -> frozenset[str]:
         for symbol in symbols
         if (at_bse := isins.get(f"BSE:{symbol}")) and not at_bse & isins[f"NSE:{symbol}"]
     )
+
+
+def picked(pool: Sequence[Any], positions: Sequence[int]) -> Sequence[Any]:
+    """What stands at each position: one call for all of them, where `map` makes one each."""
+    if len(positions) < _SEVERAL:
+        return [pool[at] for at in positions]
+    found: tuple[Any, ...] = itemgetter(*positions)(pool)
+    return found

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
-from instrument_registry.books import books_of, settled
-from instrument_registry.contents import BrokerColumns, Contents, Settled
+from instrument_registry.contents import BrokerColumns, Contents, Settled, picked
 from instrument_registry.errors import SnapshotRefused
 from instrument_registry.records import Publication
+from instrument_registry.settling import settle
 
 _SEPARATOR: Final = "\x1f"
-_LISTING_COLUMNS: Final = 7
+# Of a listing, in its order: how each of its values is read from text.
+_LISTING: Final[tuple[Callable[[str], Any], ...]] = (str, str, str, str, int, float, str)
+_SETTLED: Final = "IIIiiII"
+_PLACE: Final = "I"
 
 
 def pack(contents: Contents) -> tuple[bytes, dict[str, Any]]:
@@ -21,24 +25,22 @@ def pack(contents: Contents) -> tuple[bytes, dict[str, Any]]:
     Raises:
         SnapshotRefused: a text holds the separator.
     """
-    columns = list(zip(*contents.listings, strict=True)) or [()] * _LISTING_COLUMNS
+    columns = list(zip(*contents.listings, strict=True)) or [()] * len(_LISTING)
     parts = [
         _joined(contents.ids),
-        *(_joined(map(str, column)) for column in columns),
+        *(part for column in columns for part in _pooled(column)),
         array("d", contents.strikes).tobytes(),
         _joined(contents.types),
         _joined(sorted(contents.unlike)),
         _joined(sorted(contents.focus or ())),
     ]
     # What its symbols mean is worked out once here, not at every start of every process.
-    books = books_of(contents)
+    settle(contents)
     for broker in contents.brokers:
         parts += [_joined(broker.symbols), _joined(broker.tokens)]
-        known = settled(books[broker.broker])
-        numbers = (
-            broker.ids, broker.listings, broker.strikes, broker.types,
-            known.sizes, known.rows, known.meant,
-        )  # fmt: skip
+        known = broker.settled
+        numbers = [broker.ids, broker.listings, broker.strikes, broker.types]
+        numbers += [getattr(known, field.name) for field in fields(Settled)]
         parts += [column.tobytes() for column in numbers]
     layout = {
         "parts": [len(part) for part in parts],
@@ -52,15 +54,7 @@ def unpack(data: bytes, layout: Mapping[str, Any], publication: Publication) -> 
     """The contents of bytes whose checksum was right."""
     parts = _parts(data, layout["parts"])
     ids = _split(next(parts))
-    exchanges, segments, names, brokers, lots, ticks, expiries = (
-        _split(next(parts)) for _ in range(_LISTING_COLUMNS)
-    )
-    listings = list(
-        zip(
-            exchanges, segments, names, brokers, map(int, lots), map(float, ticks), expiries,
-            strict=True,
-        )
-    )  # fmt: skip
+    listings: list[Any] = list(zip(*(_unpooled(read, parts) for read in _LISTING), strict=True))
     strikes = _numbers("d", next(parts)).tolist()
     types, unlike, focus = (_split(next(parts)) for _ in range(3))
     books = [_columns(broker, parts) for broker in layout["brokers"]]
@@ -73,9 +67,20 @@ def unpack(data: bytes, layout: Mapping[str, Any], publication: Publication) -> 
 def _columns(broker: str, parts: Iterator[memoryview]) -> BrokerColumns:
     symbols, tokens = _split(next(parts)), _split(next(parts))
     ids, listings, strikes, types = (_numbers(code, next(parts)) for code in "iIIB")
-    sizes, rows, meant = (_numbers(code, next(parts)) for code in "IIi")
-    known = Settled(sizes, rows, meant)
+    known = Settled(*(_numbers(code, next(parts)) for code in _SETTLED))
     return BrokerColumns(broker, symbols, tokens, ids, listings, strikes, types, known)
+
+
+def _pooled(values: Sequence[object]) -> tuple[bytes, bytes]:
+    """Each value once, as text, and which of them stands at each place."""
+    places: dict[object, int] = {}
+    at = array(_PLACE, (places.setdefault(value, len(places)) for value in values))
+    return _joined(map(str, places)), at.tobytes()
+
+
+def _unpooled(read: Callable[[str], Any], parts: Iterator[memoryview]) -> Sequence[Any]:
+    pool = [read(text) for text in _split(next(parts))]
+    return picked(pool, _numbers(_PLACE, next(parts)))
 
 
 def _joined(texts: Iterable[str]) -> bytes:

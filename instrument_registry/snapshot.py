@@ -1,6 +1,6 @@
 r"""A publication in a local file: read in a moment, whole or not at all.
 
-    INSTRUMENT-REGISTRY-SNAPSHOT 1\n      what it is, and the version of this layout
+    INSTRUMENT-REGISTRY-SNAPSHOT 2\n      what it is, and the version of this layout
     8 bytes, little-endian               length of the header
     32 bytes                             SHA-256 of the header
     header, JSON                         the publication; where each section is, and its SHA-256
@@ -23,13 +23,12 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from instrument_registry.atomic_file import replace
-from instrument_registry.books import collector_paused
 from instrument_registry.contents import Contents
 from instrument_registry.errors import RegistryUnavailable, SnapshotRefused
 from instrument_registry.packing import pack, unpack
 from instrument_registry.records import Publication, RegistryType
 
-VERSION: Final = 1
+VERSION: Final = 2
 _NAME: Final = b"INSTRUMENT-REGISTRY-SNAPSHOT"
 _FIRST_LINE: Final = b"%s %d\n" % (_NAME, VERSION)
 _LENGTH: Final = 8
@@ -100,7 +99,7 @@ def read(path: Path | str, registry_type: RegistryType = RegistryType.COMPREHENS
     """
     target = Path(path)
     try:
-        with target.open("rb") as file, collector_paused():
+        with target.open("rb") as file:
             header, start = _header(target, file)
             return _section(target, file, header, start, registry_type)
     except OSError as error:

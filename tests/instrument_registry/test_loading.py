@@ -196,8 +196,8 @@ def test_foreign_and_other_versions_are_refused(contents, tmp_path) -> None:
     with pytest.raises(SnapshotRefused, match="does not begin"):
         snapshot.read(path)
     snapshot.write(path, contents)
-    path.write_bytes(path.read_bytes().replace(b"SNAPSHOT 1\n", b"SNAPSHOT 2\n", 1))
-    with pytest.raises(SnapshotRefused, match="of version 2; expected version 1"):
+    path.write_bytes(path.read_bytes().replace(b"SNAPSHOT 2\n", b"SNAPSHOT 3\n", 1))
+    with pytest.raises(SnapshotRefused, match="of version 3; expected version 2"):
         snapshot.read(path)
 
 
