@@ -7,6 +7,7 @@
     |-- RegistryStale           what was found is older than what is allowed
     |-- FlagRefused             a feature flag that does not exist, or a value that it cannot take
     |-- SettingRefused          an environment variable that cannot be read
+    |-- ReportNotWritten        a monitoring report cannot be put where it was wanted
     `-- SymbolError (also a ValueError)
         |-- UnknownSymbolError  nothing is listed under that symbol: see `suggestions`
         |-- ConflictingTokenError the broker lists it, but its token is another contract elsewhere
@@ -40,6 +41,10 @@ def shown(text: object) -> str:
 
 class RegistryError(Exception):
     """Base of the registry's errors."""
+
+
+class ReportNotWritten(RegistryError):
+    """A monitoring report cannot be written; what was there is as it was."""
 
 
 class SymbolError(RegistryError, ValueError):

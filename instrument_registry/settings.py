@@ -5,6 +5,7 @@ REGISTRY_SNAPSHOT_FILE   the local copy; else registry.snapshot below WAREHOUSE_
 REDIS_URL                where Kite's instruments are read if neither is to be had
 REGISTRY_MAX_AGE_HOURS   how old a publication may be: a number (120), or `unlimited`
 REGISTRY_CONFIG_FILE     a JSON file with feature flags; REGISTRY_USE_... beat it (see `flags`)
+REGISTRY_ALERT_WEBHOOK   and others of the monitor: see `sync.settings`
 ENV_FILE                 the file with the line INSTRUMENTS (.env)
 AS_OF                    the day that counts as today, when an old one is replayed
 """

@@ -73,3 +73,24 @@ create table if not exists ops.acceptances (
     accepted_at timestamptz not null,
     primary key (run_id, rule)
 );
+
+-- Written by `python -m instrument_registry.registry_sync_monitor`, one row when it ends. No
+-- reference to ops.publications: the row says what was compared, also after a restore.
+create table if not exists ops.registry_checks (
+    check_id bigint generated always as identity primary key,
+    kind text not null check (kind in ('check', 'sync')),
+    started_at timestamptz not null,
+    finished_at timestamptz not null check (finished_at >= started_at),
+    publication_id bigint,
+    verdict text not null check (verdict in ('in_step', 'trouble', 'no_source')),
+    holders jsonb not null default '{}',
+    error text,
+    host text not null,
+    pid integer not null
+);
+
+comment on table ops.registry_checks is
+'One row per check or mending of what holds the focus set: registry, table, files, snapshot.';
+
+create index if not exists registry_checks_by_start
+on ops.registry_checks (started_at);
