@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from instrument_registry.sync.focus_rule import FocusRule, focus_set
 from tests.dbt.conftest import Dbt, rows_of
 from tests.dbt.kite_rows import Row, land, read_dump, set_filter
 
@@ -191,6 +192,18 @@ def test_the_focus_set_is_258_contracts_around_the_middle_strike(database: Datab
         assert row["expiries"] == 2
         assert (row["low"], row["high"]) == ((-10, 10) if is_option else (None, None))
         assert (row["price"], row["source"]) == (prices[row["underlying"]], "middle_strike")
+
+
+@pytest.mark.usefixtures("statuses")
+def test_the_registrys_focus_rule_over_the_same_listings_gives_the_same_set(
+    database: Database,
+) -> None:
+    listed = rows_of(database, "select canonical_id from candidate.broker_instruments")
+    built = rows_of(database, "select canonical_id from candidate.focus_instruments")
+    ids = [row["canonical_id"] for row in listed]
+    found = focus_set(ids, date(2026, 8, 17), {}, FocusRule())
+    assert len(found.ids) == 258
+    assert found.ids == {row["canonical_id"] for row in built}
 
 
 @pytest.mark.usefixtures("statuses")
