@@ -24,10 +24,10 @@ dry_run = $(if $(filter-out 0 false no,$(DRY_RUN)),--dry-run)
 force   = $(if $(filter-out 0 false no,$(FORCE)),--force)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sync build gate export status coverage rollback changes docs report up down check lint types sql test exhaustive bench wheel clean
+.PHONY: help setup sync build gate export status coverage rollback changes docs api-docs report up down check lint types sql test exhaustive bench wheel clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  \033[1m%-9s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n  Variables: FILTER=nifty SOURCE=kite|sample|FILE|URL AS_OF=YYYY-MM-DD DRY_RUN=1 FORCE=1 TO=N\n'
 
 setup: $(READY) ## virtual environment from the hashed lock file, bytecode compiled
@@ -68,6 +68,9 @@ rollback: $(READY) ## put the publication before (or TO=N) back everywhere
 
 docs: $(READY) ## dbt docs of the published schema, one file
 	@$(WAREHOUSE) docs
+
+api-docs: $(READY) ## reference of the registry's Python names, pages in build/api
+	@$(BIN)/python docs/build_api.py build/api
 
 report: $(READY) ## open the last data-quality report, or print its path
 	@$(WAREHOUSE) report

@@ -5,6 +5,20 @@
 
 Importing it costs next to nothing: the standard library only, none of the other packages, and a
 database's or Redis's client not before one is asked. See docs/registry.md.
+
+Besides: `instrument_registry.symbols` reads and writes every broker's spelling,
+`instrument_registry.errors` is what can go wrong, `instrument_registry.settings` what the
+environment says. What lookups answer is also in `instrument_registry.explanation` and
+`instrument_registry.contract_lookups`, what follows publications in `instrument_registry.watching`
+and `instrument_registry.subscriptions`, figures in `instrument_registry.monitoring`, the local copy
+in `instrument_registry.snapshot`.
+
+Programs: `instrument_registry.registry_sync_monitor`, `instrument_registry.migration_status`,
+`instrument_registry.cleanup_old_token_files`.
+
+For older ones: `instrument_registry.registry_helper`, `instrument_registry.registry_config`,
+`instrument_registry.registry_factory`, `instrument_registry.instrument_registry`,
+`instrument_registry.older_shapes`, `instrument_registry.token_lookup`.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ OF_FEEDS = {f"{feed}_{name}".upper() for feed in FEEDS for name in FeedSettings.
 
 
 def targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
 @cache
@@ -53,7 +53,7 @@ def verbs() -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
-    named = set(re.findall(r"(?:`|^)make ([a-z]+)", page.read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", page.read_text(), re.MULTILINE))
     assert named - targets() == set()
 
 
@@ -65,7 +65,7 @@ def test_every_verb_that_a_page_names_exists(page: Path) -> None:
 
 
 def test_the_readme_names_every_verb_and_every_target_for_people() -> None:
-    shown = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
+    shown = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
     assert {name for name in shown if f"make {name}" not in README} == set()
     assert {name for name in verbs() if f"warehouse {name}" not in README} == set()
 
