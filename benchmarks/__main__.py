@@ -3,7 +3,7 @@
 Every ratio is against something that ran a moment before on the same servers: the row-at-a-time
 scripts, a bare COPY, `redis-cli --pipe`. Absolute seconds are printed for orientation only.
 
-    python -m benchmarks [--only sync|memory|landing|feeds|redis|growth] [--repeat N]
+    python -m benchmarks [--only PART] [--repeat N]        parts: README.md of this folder
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -80,13 +80,24 @@ class SyncBench:
         arguments += [self.server.redis_url, str(self.folder / "baseline.env")]
         return run(arguments, self.environment(database, self.folder), self._project()).seconds
 
-    def sync(self, home: Path, dump: Path, as_of: str, *, watch_memory: bool = False) -> Measured:
-        """One sync as cron would start it."""
-        database = self.server.database("warehouse_bench")
+    def sync(
+        self,
+        home: Path,
+        dump: Path,
+        as_of: str,
+        *,
+        watch_memory: bool = False,
+        brokers: Mapping[str, Path] | None = None,
+    ) -> Measured:
+        """One sync as cron would start it, of Kite alone or with the dumps of other brokers."""
+        environment = self.environment(self.server.database("warehouse_bench"), home)
         arguments = ["-m", "warehouse", "sync", "--source", str(dump), "--as-of", as_of]
-        return run(
-            arguments, self.environment(database, home), self._project(), watch_memory=watch_memory
-        )
+        if brokers:
+            environment["FEEDS"] = ",".join(("kite", *brokers))
+            environment |= {f"{name.upper()}_SOURCE": str(path) for name, path in brokers.items()}
+            for rule in dumps.ACCEPTED:
+                arguments += ["--accept", f"{rule}=the dumps are of days months apart"]
+        return run(arguments, environment, self._project(), watch_memory=watch_memory)
 
     def _project(self) -> Path:
         return Path(__file__).resolve().parents[1]
@@ -132,6 +143,28 @@ class SyncBench:
         peak = done.peak_bytes / MEGABYTE
         table.line("first publication, MB of 600", peak / 600, 1.0, f"{peak:.0f} MB")
 
+    def brokers(self, table: Table, dump: Path) -> None:
+        """All four brokers' real dumps: seconds a landed row, and memory, against Kite alone."""
+        table.note("First publications of four brokers, against Kite alone")
+        others = dumps.other_brokers()
+        rows = {name: dumps.count_rows(path) for name, path in {"kite": dump, **others}.items()}
+        day = dumps.AS_OF.isoformat()
+        found: dict[str, tuple[Measured, float]] = {}
+        for what, brokers in (("kite", {}), ("all", others)):
+            home = self.folder / f"brokers-{what}"
+            done = []
+            # The first leaves dbt's parsed project behind; a run is timed or watched, not both.
+            for watch_memory in (False, False, True):
+                self.server.fresh("warehouse_bench")
+                done.append(self.sync(home, dump, day, brokers=brokers, watch_memory=watch_memory))
+            found[what] = done[2], done[1].seconds
+        (kite, kite_seconds), (every, seconds) = found["kite"], found["all"]
+        total = sum(rows.values())
+        told = f"{seconds:.1f} s for {total:,} rows, {kite_seconds:.1f} s for {rows['kite']:,}"
+        table.line("seconds a row", seconds / total * rows["kite"] / kite_seconds, 1.0, told)
+        told = f"{every.peak_bytes / MEGABYTE:.0f} MB, {kite.peak_bytes / MEGABYTE:.0f} MB for Kite"
+        table.line("memory, MB of 600", every.peak_bytes / MEGABYTE / 600, 1.0, told)
+
     def growth(self, table: Table) -> None:
         """Seconds a row at 125 k, 500 k and 1 M sample rows: linear means a flat ratio."""
         table.note("Growth: seconds a row against those at 125 k rows, first publications")
@@ -165,7 +198,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--only",
-        choices=("sync", "memory", "landing", "feeds", "redis", "history", "registry", "growth"),
+        choices=(
+            "sync",
+            "memory",
+            "landing",
+            "feeds",
+            "brokers",
+            "redis",
+            "history",
+            "registry",
+            "growth",
+        ),
     )
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args(arguments)
@@ -180,6 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "memory": lambda: bench.memory(table, dumps.REAL),
             "landing": lambda: landing.measure(table, server, dumps.REAL, options.repeat),
             "feeds": lambda: landing.measure_feeds(table, server, options.repeat),
+            "brokers": lambda: bench.brokers(table, dumps.REAL),
             "redis": lambda: redis_export.measure(table, server, dumps.REAL, options.repeat),
             "history": lambda: history.measure_all(table, server),
             "registry": lambda: registry.measure(table, server, dumps.REAL, options.repeat),

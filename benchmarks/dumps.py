@@ -5,15 +5,36 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 from datetime import date
 from pathlib import Path
 
 REAL = Path(__file__).resolve().parents[2] / "shared/data/kite/2026-08-17_instruments.csv.gz"
 AS_OF = date(2026, 8, 17)
 NEXT_DAY = date(2026, 8, 18)
+_OTHERS = {
+    "angel_one": "2025-10-28_OpenAPIScripMaster.json.gz",
+    "dhan": "2026-02-10_api-scrip-master.csv.gz",
+    "upstox": "2026-08-17_complete.json.gz",
+}
+# Dumps of days so far apart disagree on tokens that were used again, and the gate says so.
+ACCEPTED = ("feed-conflicts-subscribed", "feed-conflicts-few")
 
 # Of every 200 rows, two change their tick or lot, one leaves and one is new: 2 % in all.
 STEP = 200
+
+
+def other_brokers() -> dict[str, Path]:
+    """The real dumps of the brokers beside Kite."""
+    return {name: REAL.parents[1] / name / file for name, file in _OTHERS.items()}
+
+
+def count_rows(dump: Path) -> int:
+    """How many rows a dump has, in CSV or JSON."""
+    with gzip.open(dump, "rb") as handle:
+        if dump.name.endswith(".json.gz"):
+            return len(json.load(handle))
+        return sum(1 for _ in handle) - 1
 
 
 def next_day(dump: Path, target: Path) -> None:
