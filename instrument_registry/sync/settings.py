@@ -114,14 +114,15 @@ def _webhook(url: str) -> str | None:
         parts = urlsplit(url)
         is_known = (
             parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-            and url.isascii() and url.isprintable() and " " not in url
+            and parts.username is None and url.isascii() and url.isprintable() and " " not in url
         )  # fmt: skip
     except ValueError:
         is_known = False
     if not is_known:
         raise SettingRefused(
             "REGISTRY_ALERT_WEBHOOK is no URL that can be posted to (it is not shown, for it may "
-            "hold a secret); expected http://host/... or https://host/..., percent-encoded"
+            "hold a secret); expected http://host/... or https://host/..., percent-encoded, and "
+            "without a user"
         )
     return url
 
