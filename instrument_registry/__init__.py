@@ -48,7 +48,12 @@ if TYPE_CHECKING:
         get_registry_for_module,
         get_scanner_registry,
     )
-    from instrument_registry.monitoring import get_registry_stats, resolve_symbol_with_monitoring
+    from instrument_registry.monitoring import (
+        get_registry_stats,
+        prometheus_text,
+        resolve_symbol_with_monitoring,
+    )
+    from instrument_registry.process_stats import write_stats
     from instrument_registry.records import (
         BrokerInstrument,
         BrokerRow,
@@ -83,10 +88,12 @@ __all__ = [
     "get_registry_for_module",
     "get_registry_stats",
     "get_scanner_registry",
+    "prometheus_text",
     "resolve_symbol_with_monitoring",
     "set_feature_flag",
     "watch",
     "watch_subscriptions",
+    "write_stats",
 ]
 
 # Who reads symbols only does not wait for the rest, and who resolves not for what watches.
@@ -97,7 +104,8 @@ _MODULES: Final = {
         "clear_registry_cache", "get_alert_builder_registry", "get_order_manager_registry",
         "get_pattern_detector_registry", "get_registry_for_module", "get_scanner_registry",
     ),
-    "monitoring": ("get_registry_stats", "resolve_symbol_with_monitoring"),
+    "monitoring": ("get_registry_stats", "prometheus_text", "resolve_symbol_with_monitoring"),
+    "process_stats": ("write_stats",),
     "records": ("BrokerInstrument", "BrokerRow", "Instrument", "Publication", "RegistryType"),
     "registry": ("Registry",),
     "subscriptions": ("active_tokens", "watch_subscriptions"),

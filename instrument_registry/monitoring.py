@@ -1,6 +1,8 @@
 """How many lookups, by whom, how quick, how many in vain.
 
-Averages and maxima are over all lookups, percentiles over the last ones of each module.
+Averages and maxima are over all lookups, percentiles over the last ones of each module. A lookup
+that takes REGISTRY_SLOW_LOOKUP_MS is logged as a warning, one a module and registry type in ten
+seconds; the line says how many came since the one before.
 
 Counting must not cost more than the lookup that is counted: a lookup adds to a few numbers of its
 thread's own module record, without a lock. What two threads add to one record in the same instant
@@ -9,47 +11,82 @@ may count once; that is the price, and nothing but these figures pays it.
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
 from typing import Any, Final
 
+from instrument_registry import clock
+from instrument_registry.errors import shown
 from instrument_registry.factory import made_registries
 from instrument_registry.flags import read_flags
+from instrument_registry.lookup_counts import BUCKETS, LookupCounts
 from instrument_registry.records import BrokerInstrument, RegistryType
 from instrument_registry.registry import Registry
 from instrument_registry.settings import read_settings
 
 WINDOW: Final = 1024
 """How many of the last lookups of a module the percentiles are over; a power of two."""
+_MASK: Final = WINDOW - 1
 _MILLISECOND: Final = 1e6
+_QUIET_NS: Final = 10 * 10**9
+_NEVER: Final = sys.maxsize
+_log = logging.getLogger(__name__)
 
 
 class _Record:
     """The lookups of one module in registries of one type."""
 
-    __slots__ = ("hits", "last", "longest", "misses", "nanoseconds")
+    __slots__ = (
+        "buckets", "hits", "last", "limit", "longest", "misses", "nanoseconds", "quiet_until",
+        "slow", "untold",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = _NEVER) -> None:
         self.hits = 0
         self.misses = 0
         self.nanoseconds = 0
         self.longest = 0
         self.last = array("q", bytes(8 * WINDOW))
+        self.buckets = [0] * BUCKETS
+        self.limit = limit
+        self.slow = 0
+        self.untold = 0
+        self.quiet_until = 0
 
     def add(self, took: int, *, hit: bool) -> None:
         """Count a lookup that took so many nanoseconds."""
-        self.last[(self.hits + self.misses) & (WINDOW - 1)] = took
+        self.last[(self.hits + self.misses) & _MASK] = took
         if hit:
             self.hits += 1
         else:
             self.misses += 1
         self.nanoseconds += took
-        self.longest = max(self.longest, took)
+        self.buckets[(took - 1).bit_length()] += 1
+        if took > self.longest:  # noqa: PLR1730 - calling max costs a tenth of all this
+            self.longest = took
 
     def window(self) -> list[int]:
         """The last lookups."""
         return self.last[: min(self.hits + self.misses, WINDOW)].tolist()
+
+    def tell_slow(self, took: int, ended: int, key: _Key, symbol: object, broker: object) -> None:
+        """Count a slow lookup; log it unless one was logged a moment ago."""
+        self.slow += 1
+        if ended < self.quiet_until:
+            self.untold += 1
+            return
+        untold, self.untold = self.untold, 0
+        self.quiet_until = ended + _QUIET_NS
+        _log.warning(
+            "slow_lookup symbol=%s broker=%s module=%s registry_type=%s took_ms=%.3f "
+            "limit_ms=%g not_logged=%d",
+            shown(symbol), shown(broker), shown(key[0]), key[1].value, took / _MILLISECOND,
+            self.limit / _MILLISECOND, untold,
+        )  # fmt: skip
 
 
 _Key = tuple[str, RegistryType]
@@ -90,25 +127,71 @@ def resolve_symbol_with_monitoring(
     try:
         found = registry.resolve_for_broker(symbol, broker)
     finally:
-        record.add(perf_counter_ns() - begun, hit=found is not None)
+        took = perf_counter_ns() - begun
+        record.add(took, hit=found is not None)
+        if took >= record.limit:
+            record.tell_slow(took, begun + took, key, symbol, broker)
     return found
 
 
 def _decide(key: _Key) -> _Record | None:
+    settings = read_settings()
     is_wanted = _told.get(key[0])
     if is_wanted is None:
-        is_wanted = read_flags(read_settings()).enable_performance_monitoring
+        is_wanted = read_flags(settings).enable_performance_monitoring
+    if not is_wanted:
+        _counting[key] = None
+        return None
     # Two threads may both come here first: they get the same record.
-    _counting[key] = _records.setdefault(key, _Record()) if is_wanted else None
-    return _counting[key]
+    record = _records.setdefault(key, _Record())
+    slow = settings.slow_lookup_ms
+    record.limit = _NEVER if slow is None else int(slow * _MILLISECOND)
+    if settings.stats_folder is not None:
+        from instrument_registry import process_stats  # noqa: PLC0415 - few processes leave any
+
+        process_stats.leave_at_exit(settings.stats_folder)
+    _counting[key] = record
+    return record
+
+
+def lookup_counts() -> tuple[LookupCounts, ...]:
+    """What was counted so far, a value a module and registry type."""
+    return tuple(
+        LookupCounts(
+            module, kind.value, one.hits, one.misses, one.slow, one.nanoseconds, one.longest,
+            tuple(one.buckets),
+        )
+        for (module, kind), one in sorted(dict(_records).items())
+    )  # fmt: skip
+
+
+def prometheus_text() -> str:
+    """What was counted, and the registries made so far, in Prometheus' text format 0.0.4.
+
+    Counters of lookups by module, registry type and result (`hit`, `miss`), a histogram of how
+    long they took in seconds, gauges of each registry's publication, rows and age. Serve it with
+    content type `text/plain; version=0.0.4; charset=utf-8`.
+    """
+    from instrument_registry import prometheus  # noqa: PLC0415 - for those who ask
+
+    seen = [prometheus.Shown.of(one, clock.now()) for one in made_registries()]
+    return prometheus.exposition(lookup_counts(), seen)
+
+
+def _count_anew_in_a_child() -> None:
+    # What a process counted before it forked is its own to tell.
+    reset_registry_stats()
+
+
+os.register_at_fork(after_in_child=_count_anew_in_a_child)
 
 
 def get_registry_stats() -> dict[str, Any]:
     """What was counted so far.
 
     Returns:
-        `performance_metrics`: `total_lookups`, `hits`, `misses`, `hit_rate` (None before the
-        first), and in milliseconds `avg_lookup_time_ms`, `p50_`, `p95_`, `p99_` and
+        `performance_metrics`: `total_lookups`, `hits`, `misses`, `slow_lookups`, `hit_rate` (None
+        before the first), and in milliseconds `avg_lookup_time_ms`, `p50_`, `p95_`, `p99_` and
         `max_lookup_time_ms`, all 0.0 before the first lookup.
         `by_module` and `by_registry_type`: the same, each for itself.
         `registries`: of each type made so far its rows, source, publication, as-of date.
@@ -146,6 +229,7 @@ def _metrics(records: Sequence[_Record]) -> dict[str, float | int | None]:
         "total_lookups": total,
         "hits": hits,
         "misses": misses,
+        "slow_lookups": sum(one.slow for one in records),
         "hit_rate": hits / total if total else None,
         "avg_lookup_time_ms": nanoseconds / total / _MILLISECOND if total else 0.0,
         "p50_lookup_time_ms": _percentile(window, 50),

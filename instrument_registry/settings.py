@@ -5,6 +5,8 @@ REGISTRY_SNAPSHOT_FILE   the local copy; else registry.snapshot below WAREHOUSE_
 REDIS_URL                where Kite's instruments are read if neither is to be had
 REGISTRY_MAX_AGE_HOURS   how old a publication may be: a number (120), or `unlimited`
 REGISTRY_CONFIG_FILE     a JSON file with feature flags; REGISTRY_USE_... beat it (see `flags`)
+REGISTRY_SLOW_LOOKUP_MS  a lookup that takes as long is logged: milliseconds (10), or `off`
+REGISTRY_STATS_DIR       a folder where each process leaves what it counted when it ends
 REGISTRY_ALERT_WEBHOOK   and others of the monitor: see `sync.settings`
 ENV_FILE                 the file with the line INSTRUMENTS (.env)
 AS_OF                    the day that counts as today, when an old one is replayed
@@ -24,6 +26,8 @@ from instrument_registry.errors import SettingRefused, shown
 
 DEFAULT_MAX_AGE_HOURS: Final = 120.0
 """Five days: the longest run of market holidays and a weekend."""
+DEFAULT_SLOW_LOOKUP_MS: Final = 10.0
+"""A lookup takes microseconds: who waits this long waited for something else."""
 SNAPSHOT_NAME: Final = "registry.snapshot"
 
 
@@ -40,6 +44,8 @@ class RegistrySettings:
         env_file: where the line INSTRUMENTS stands.
         as_of: the day that counts as today; None for today.
         environment: everything, for the flags.
+        slow_lookup_ms: lookups that take this long are logged; None for none.
+        stats_folder: where processes leave what they counted; None if it is not set.
     """
 
     database_url: str | None
@@ -50,6 +56,8 @@ class RegistrySettings:
     env_file: Path
     as_of: date | None
     environment: Mapping[str, str]
+    slow_lookup_ms: float | None = DEFAULT_SLOW_LOOKUP_MS
+    stats_folder: Path | None = None
 
     def __repr__(self) -> str:
         # URLs hold passwords, the environment worse.
@@ -66,6 +74,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> RegistrySetti
     home = Path(said.get("WAREHOUSE_HOME") or ".warehouse").expanduser()
     snapshot = said.get("REGISTRY_SNAPSHOT_FILE")
     config = said.get("REGISTRY_CONFIG_FILE")
+    stats = said.get("REGISTRY_STATS_DIR")
     return RegistrySettings(
         database_url=said.get("DATABASE_URL") or None,
         snapshot_file=Path(snapshot).expanduser() if snapshot else home / SNAPSHOT_NAME,
@@ -75,6 +84,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> RegistrySetti
         env_file=Path(said.get("ENV_FILE") or ".env").expanduser(),
         as_of=_as_of(said.get("AS_OF", "")),
         environment=said,
+        slow_lookup_ms=_slow_lookup(said.get("REGISTRY_SLOW_LOOKUP_MS", "")),
+        stats_folder=Path(stats).expanduser() if stats else None,
     )
 
 
@@ -91,6 +102,21 @@ def _max_age(text: str) -> float | None:
             f"REGISTRY_MAX_AGE_HOURS is {shown(text)}; expected a number above 0 or `unlimited`"
         )
     return hours * 3600
+
+
+def _slow_lookup(text: str) -> float | None:
+    said = text.strip().lower()
+    if said == "off":
+        return None
+    try:
+        limit = float(said) if said else DEFAULT_SLOW_LOOKUP_MS
+    except ValueError:
+        limit = math.nan
+    if not 0 < limit < math.inf:
+        raise SettingRefused(
+            f"REGISTRY_SLOW_LOOKUP_MS is {shown(text)}; expected a number above 0 or `off`"
+        )
+    return limit
 
 
 def _as_of(text: str) -> date | None:
