@@ -12,6 +12,11 @@ import psycopg
 from loader.feeds import FEEDS
 from loader.fetch import FetchOptions, fetch
 from loader.landing import ensure_schema, land
+from loader.staging import ensure_table
+from tests.dbt.conftest import Dbt, rows_of, with_feeds
+from tests.dbt.kite_rows import OPS_TABLES, set_parameters
+
+Database = psycopg.Connection[dict[str, Any]]
 
 NOW = datetime(2026, 8, 17, 3, 10, tzinfo=UTC)
 
@@ -88,3 +93,46 @@ def land_dump(
     )
     connection.commit()
     return load.rows
+
+
+def build_dumps(
+    dbt: Dbt,
+    database: Database,
+    dumps: dict[str, tuple[Path, str]],
+    *,
+    as_of: str,
+    work: Path,
+    selected: str = "int_broker_instruments__matched",
+) -> None:
+    """Land the dumps in their order and build what matching needs.
+
+    Args:
+        dumps: of each feed its file and the day that it is of.
+        as_of: the day that the build is of.
+        work: where dumps and what dbt compiles go.
+        selected: the models, with all that they need.
+    """
+    loads = {}
+    for feed, (path, day) in dumps.items():
+        land_dump(database, feed, path, as_of=day, landing=work)
+        loads[feed] = rows_of(database, f"select _load_id from staging.{feed}_instruments limit 1")
+    database.execute(OPS_TABLES)
+    set_parameters(database, 1, as_of=as_of, filter_text="nifty")
+    for feed, (_, day) in dumps.items():
+        database.execute("delete from ops.build_feeds where feed = %s", [feed])
+        database.execute(
+            "insert into ops.build_feeds values (%s, %s, %s, %s)",
+            [feed, loads[feed][0]["_load_id"], day, day != as_of],
+        )
+    database.commit()
+    if "kite" not in dumps:
+        ensure_table(database, FEEDS["kite"])
+        database.commit()
+    made = with_feeds(dbt, ",".join(dict.fromkeys(["kite", *dumps])), work)
+    models = [f"+{name}" for name in selected.split()]
+    made.run("build", "--exclude-resource-type", "test", "unit_test", "--select", *models)
+    # The plans of the questions below need to know how many rows there are.
+    for name in ("identified", "matched"):
+        database.execute(f"analyze candidate.int_broker_instruments__{name}")
+    database.execute("analyze candidate.int_kite_instruments__identified")
+    database.commit()

@@ -3,56 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
-from loader.feeds import FEEDS
-from loader.staging import ensure_table
-from tests.dbt.broker_dumps import land_dump
-from tests.dbt.conftest import Dbt, rows_of, with_feeds
-from tests.dbt.kite_rows import OPS_TABLES, set_parameters
+from tests.dbt.broker_dumps import Database, build_dumps
+from tests.dbt.conftest import Dbt, rows_of
 
 pytestmark = [pytest.mark.real_dumps, pytest.mark.exhaustive]
-
-Database = psycopg.Connection[dict[str, Any]]
-
-
-def build(
-    dbt: Dbt,
-    database: Database,
-    dumps: dict[str, tuple[Path, str]],
-    *,
-    as_of: str,
-    work: Path,
-    selected: str = "int_broker_instruments__matched",
-) -> None:
-    """Land the dumps in their order and build what matching needs."""
-    loads = {}
-    for feed, (path, day) in dumps.items():
-        land_dump(database, feed, path, as_of=day, landing=work)
-        loads[feed] = rows_of(database, f"select _load_id from staging.{feed}_instruments limit 1")
-    database.execute(OPS_TABLES)
-    set_parameters(database, 1, as_of=as_of, filter_text="nifty")
-    for feed, (_, day) in dumps.items():
-        database.execute("delete from ops.build_feeds where feed = %s", [feed])
-        database.execute(
-            "insert into ops.build_feeds values (%s, %s, %s, %s)",
-            [feed, loads[feed][0]["_load_id"], day, day != as_of],
-        )
-    database.commit()
-    if "kite" not in dumps:
-        ensure_table(database, FEEDS["kite"])
-        database.commit()
-    made = with_feeds(dbt, ",".join(dict.fromkeys(["kite", *dumps])), work)
-    models = [f"+{name}" for name in selected.split()]
-    made.run("build", "--exclude-resource-type", "test", "unit_test", "--select", *models)
-    # The plans of the questions below need to know how many rows there are.
-    for name in ("identified", "matched"):
-        database.execute(f"analyze candidate.int_broker_instruments__{name}")
-    database.execute("analyze candidate.int_kite_instruments__identified")
-    database.commit()
 
 
 def counts(database: Database, broker: str, where: str = "true") -> dict[tuple[str, str], int]:
@@ -94,7 +51,7 @@ CONTRACTS = "kind in ('future', 'option')"
 def same_day(
     dbt: Dbt, database: Database, real_dumps: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Database:
-    build(
+    build_dumps(
         dbt,
         database,
         {
@@ -153,7 +110,7 @@ def test_shares_and_indices_match_where_kite_lists_them(same_day: Database) -> N
 def near_days(
     dbt: Dbt, database: Database, real_dumps: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Database:
-    build(
+    build_dumps(
         dbt,
         database,
         {
@@ -201,7 +158,7 @@ def test_angel_one_matches_kite_of_a_month_later(
     dbt: Dbt, database: Database, real_dumps: Path, tmp_path: Path
 ) -> None:
     dump = real_dumps / "angel_one" / "2025-10-28_OpenAPIScripMaster.json.gz"
-    build(
+    build_dumps(
         dbt,
         database,
         {
@@ -236,41 +193,3 @@ def test_angel_one_matches_kite_of_a_month_later(
         " where m.broker = 'angel_one'",
     )[0]
     assert both["matched"] == both["rows"] == 20_362
-
-
-def test_a_build_of_all_four_real_dumps_ends(
-    dbt: Dbt,
-    database: Database,
-    real_dumps: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Half a million rows joined by one wrong plan take hours: no statement may take a minute."""
-    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=60s")
-    build(
-        dbt,
-        database,
-        {
-            "kite": (real_dumps / "kite" / "2026-08-17_instruments.csv.gz", "2026-08-17"),
-            "angel_one": (
-                real_dumps / "angel_one" / "2025-10-28_OpenAPIScripMaster.json.gz",
-                "2025-10-28",
-            ),
-            "dhan": (real_dumps / "dhan" / "2026-02-10_api-scrip-master.csv.gz", "2026-02-10"),
-            "upstox": (real_dumps / "upstox" / "2026-08-17_complete.json.gz", "2026-08-17"),
-        },
-        as_of="2026-08-17",
-        work=tmp_path,
-        selected="instrument_continuity broker_coverage broker_disagreements",
-    )
-    found = rows_of(
-        database,
-        "select feed, sum(covered_rows)::integer as rows from candidate.broker_coverage"
-        " group by feed order by feed",
-    )
-    assert {row["feed"]: row["rows"] for row in found} == {
-        "kite": 125_581,
-        "angel_one": 160_161,
-        "dhan": 273_027,
-        "upstox": 125_004,
-    }
