@@ -34,6 +34,7 @@ _MASK: Final = WINDOW - 1
 _MILLISECOND: Final = 1e6
 _QUIET_NS: Final = 10 * 10**9
 _NEVER: Final = sys.maxsize
+_LONGEST_SECONDS: Final = 10**9
 _log = logging.getLogger(__name__)
 
 
@@ -134,6 +135,16 @@ def resolve_symbol_with_monitoring(
     return found
 
 
+def count_lookup(
+    module_name: str, registry_type: RegistryType, seconds: float, *, hit: bool
+) -> None:
+    """Count a lookup that a program timed itself, if its module's are counted."""
+    key = (module_name, registry_type)
+    record = _counting[key] if key in _counting else _decide(key)
+    if record is not None:
+        record.add(int(min(max(seconds, 0), _LONGEST_SECONDS) * 1e9), hit=hit)
+
+
 def _decide(key: _Key) -> _Record | None:
     settings = read_settings()
     is_wanted = _told.get(key[0])
@@ -191,8 +202,8 @@ def get_registry_stats() -> dict[str, Any]:
 
     Returns:
         `performance_metrics`: `total_lookups`, `hits`, `misses`, `slow_lookups`, `hit_rate` (None
-        before the first), and in milliseconds `avg_lookup_time_ms`, `p50_`, `p95_`, `p99_` and
-        `max_lookup_time_ms`, all 0.0 before the first lookup.
+        before the first), and in milliseconds `avg_lookup_time_ms`, `min_` (of the last ones),
+        `p50_`, `p95_`, `p99_` and `max_lookup_time_ms`, all 0.0 before the first lookup.
         `by_module` and `by_registry_type`: the same, each for itself.
         `registries`: of each type made so far its rows, source, publication, as-of date.
     """
@@ -232,6 +243,7 @@ def _metrics(records: Sequence[_Record]) -> dict[str, float | int | None]:
         "slow_lookups": sum(one.slow for one in records),
         "hit_rate": hits / total if total else None,
         "avg_lookup_time_ms": nanoseconds / total / _MILLISECOND if total else 0.0,
+        "min_lookup_time_ms": _percentile(window, 0),
         "p50_lookup_time_ms": _percentile(window, 50),
         "p95_lookup_time_ms": _percentile(window, 95),
         "p99_lookup_time_ms": _percentile(window, 99),

@@ -28,6 +28,7 @@ __all__ = [
     "get_performance_metrics",
     "get_registry_feature_flags",
     "get_registry_type_for_module",
+    "record_lookup_metrics",
     "reset_performance_metrics",
     "set_feature_flag",
 ]
@@ -61,6 +62,19 @@ def get_performance_metrics() -> dict[str, Any]:
         "cache_misses": found["misses"],
         "cache_hit_rate": found["hit_rate"] or 0.0,
     }
+
+
+def record_lookup_metrics(
+    lookup_time: float,
+    cache_hit: bool = False,  # noqa: FBT001, FBT002 - the older signature
+) -> None:
+    """Count a lookup that a program timed itself: of module `unknown`, in every instrument.
+
+    Args:
+        lookup_time: seconds.
+        cache_hit: whether it found something.
+    """
+    monitoring.count_lookup("unknown", RegistryType.COMPREHENSIVE, lookup_time, hit=cache_hit)
 
 
 def reset_performance_metrics() -> None:

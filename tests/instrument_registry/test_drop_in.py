@@ -26,6 +26,7 @@ from instrument_registry.errors import FlagRefused, RegistryUnavailable
 from instrument_registry.flags import ENVIRONMENT
 from instrument_registry.records import BrokerRow
 from tests.instrument_registry import made_rows, published
+from tests.instrument_registry.sync_market import Site, make_site
 
 OLD, NEW = "shared_core.instrument_token", "instrument_registry"
 USAGE = Path(__file__).parent / "cases" / "older_usage.md"
@@ -39,7 +40,8 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 PYTHON = blocks(USAGE.read_text(), "python")
-EXAMPLES = [(number, code) for number, code in enumerate(PYTHON) if "sync_monitor" not in code]
+LOOKUPS = [code for code in PYTHON if "sync_monitor" not in code]
+(MONITORING,) = (code for code in PYTHON if "sync_monitor" in code)
 
 
 def market() -> list[BrokerRow]:
@@ -100,9 +102,9 @@ def test_the_blocks_are_those_of_the_overview(project: Path) -> None:
 def test_the_examples_of_the_overview_run_with_the_import_changed(
     source: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert len(EXAMPLES) == 2
+    assert len(LOOKUPS) == 2
     known: dict[str, Any] = {}
-    for _, code in EXAMPLES:
+    for code in LOOKUPS:
         run(code, known)
     assert known["registry"].publication.source == source
     assert known["result"]["unified_id"] == CALL
@@ -111,6 +113,24 @@ def test_the_examples_of_the_overview_run_with_the_import_changed(
         assert registry is ir.get_registry(ir.RegistryType.INTRADAY_FOCUS)
     assert ir.get_registry_stats()["by_module"]["scanner"]["hits"] == 1
     assert not capsys.readouterr().err
+
+
+@pytest.fixture
+def site(postgres_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """A publication and everything that is exported of it, all in step."""
+    site = make_site(tmp_path, postgres_dsn)
+    monkeypatch.setenv("DATABASE_URL", postgres_dsn)
+    return site
+
+
+def test_the_monitoring_of_the_overview_runs_with_the_import_changed(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(MONITORING, {})
+    assert capsys.readouterr().out == "Avg lookup time: 0.00ms\nSync needed: False\n"
+    site.execute("delete from marts.focus_instruments where underlying = 'SENSEX'")
+    run(MONITORING, {})
+    assert capsys.readouterr().out.endswith("Sync needed: True\n")
 
 
 @pytest.mark.parametrize("line", re.findall(r"^export (.*)$", USAGE.read_text(), re.MULTILINE))
@@ -143,7 +163,7 @@ def test_a_service_is_the_registry(in_a_snapshot: None) -> None:
         if name == "nothing":
             with pytest.raises(AttributeError):
                 getattr(older, name)
-        elif name != "RegistrySynchronizer":
+        else:
             assert getattr(older, name).__doc__
 
 
@@ -233,8 +253,22 @@ def test_flags_and_figures_have_their_older_names(in_a_snapshot: None) -> None:
     assert f"{metrics['cache_hit_rate']:.0%} {metrics['avg_lookup_time_ms']:.0f}" == "50% 0"
     assert stats["cached_registries"] == [ir.RegistryType.COMPREHENSIVE]
     assert stats["cache_size"] == 1
+    assert 0 < metrics["min_lookup_time_ms"] <= metrics["max_lookup_time_ms"]
+    # Programs that look tokens up time them themselves.
+    config.record_lookup_metrics(0.25, cache_hit=True)
+    config.record_lookup_metrics(-1)
+    timed = helper.get_registry_stats()["by_module"]["unknown"]
+    assert (timed["hits"], timed["misses"], timed["max_lookup_time_ms"]) == (1, 1, 250)
     config.reset_performance_metrics()
     assert config.get_performance_metrics()["lookup_count"] == 0
+
+
+def test_what_is_timed_elsewhere_is_counted_only_if_lookups_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REGISTRY_ENABLE_MONITORING", "off")
+    registry_config.record_lookup_metrics(0.001, cache_hit=True)
+    assert registry_config.get_performance_metrics()["lookup_count"] == 0
 
 
 def test_the_token_lookup_is_read_where_the_warehouse_writes_it(
