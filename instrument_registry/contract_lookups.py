@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -67,7 +68,8 @@ class ContractLookups:
         self, wanted: Iterable[tuple[str, date | str, Decimal | float | str, str]]
     ) -> list[Instrument | None]:
         """`option` of each (underlying, expiry, strike, type)."""
-        return [self.option(*one) for one in wanted]
+        at_once = copy(self)
+        return [at_once.option(*one) for one in wanted]
 
     def futures(
         self, underlying: str, exchange: str | None = None, on: date | str | None = None
@@ -76,6 +78,7 @@ class ContractLookups:
 
         Raises:
             AmbiguousSymbolError: several exchanges list futures on it.
+            SymbolError: `on` is no day.
         """
         state = self._state
         found = state.terms().on(underlying, exchange, "futures")
@@ -94,6 +97,7 @@ class ContractLookups:
 
         Raises:
             AmbiguousSymbolError: several exchanges list options on it.
+            SymbolError: `on` is no day.
         """
         state = self._state
         found = state.terms().on(underlying, exchange, "options")
@@ -116,6 +120,7 @@ class ContractLookups:
 
         Raises:
             AmbiguousSymbolError: several exchanges list options on it.
+            SymbolError: the expiry is no day.
         """
         state = self._state
         return _chain(state, self._sides(state, underlying, expiry, exchange))
@@ -128,7 +133,7 @@ class ContractLookups:
 
         Raises:
             AmbiguousSymbolError: several exchanges list options on it.
-            SymbolError: the price is no number above zero.
+            SymbolError: the price is no number above zero, or the expiry no day.
         """
         state = self._state
         sides = self._sides(state, underlying, expiry, exchange)

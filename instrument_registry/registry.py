@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from copy import copy
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from instrument_registry.books import Book, Rows, answer, described
+from instrument_registry.books import Book, Row, Rows, answer, described
 from instrument_registry.contents import Contents
 from instrument_registry.contract_lookups import ContractLookups
 from instrument_registry.errors import AmbiguousSymbolError, shown
@@ -31,6 +32,8 @@ class Registry(ContractLookups):
     It is swapped whole: `show` puts another publication in the place of the one it has, and a
     lookup that is under way in another thread ends on the one that it began with. Lookups take no
     locks; any number of threads may ask.
+
+    A batch (`resolve_many`, `chain`, ...) is of one publication, whatever is shown meanwhile.
 
     Args:
         contents: the publication; an INTRADAY_FOCUS registry keeps its focus set only.
@@ -75,6 +78,13 @@ class Registry(ContractLookups):
         """
         focused = self.registry_type is RegistryType.INTRADAY_FOCUS
         self._state = State.of(contents.focused() if focused else contents)
+
+    def as_it_is(self) -> Self:
+        """A registry that stays with the publication of now, at no cost: the indexes are shared.
+
+        For several lookups that have to agree with each other.
+        """
+        return copy(self)
 
     @property
     def publication(self) -> Publication:
@@ -148,7 +158,8 @@ class Registry(ContractLookups):
         self, symbols: Iterable[str], broker: str, instrument_type: str | None = None
     ) -> list[BrokerInstrument | None]:
         """`resolve_for_broker` of each."""
-        return [self.resolve_for_broker(symbol, broker, instrument_type) for symbol in symbols]
+        at_once = self.as_it_is()
+        return [at_once.resolve_for_broker(symbol, broker, instrument_type) for symbol in symbols]
 
     def require_for_broker(
         self, symbol: str, broker: str, instrument_type: str | None = None
@@ -160,11 +171,7 @@ class Registry(ContractLookups):
             AmbiguousSymbolError: several instruments are; it has them as candidates.
             ConflictingTokenError: one is, but brokers disagree on what its token is.
         """
-        state = self._state
-        outcome = find(state.books, symbol, broker, instrument_type)
-        if outcome.row is None:
-            refuse(outcome, symbol, broker, book_of(state.books, broker))
-        return answer(outcome.row)
+        return answer(_required(self._state, symbol, broker, instrument_type))
 
     def explain(self, symbol: str, broker: str, instrument_type: str | None = None) -> Explanation:
         """How `resolve_for_broker` comes to its answer, step by step."""
@@ -202,7 +209,8 @@ class Registry(ContractLookups):
         self, symbols: Iterable[str], exchange: str | None = None
     ) -> list[Instrument | None]:
         """`resolve_symbol` of each."""
-        return [self.resolve_symbol(symbol, exchange) for symbol in symbols]
+        at_once = self.as_it_is()
+        return [at_once.resolve_symbol(symbol, exchange) for symbol in symbols]
 
     def get_by_unified_id(self, unified_id: str) -> Instrument | None:
         """The instrument of a canonical id; None if no broker lists it."""
@@ -210,7 +218,8 @@ class Registry(ContractLookups):
 
     def get_many_by_unified_id(self, unified_ids: Iterable[str]) -> list[Instrument | None]:
         """`get_by_unified_id` of each."""
-        return [self.get_by_unified_id(one) for one in unified_ids]
+        state = self._state
+        return [state.instrument(one) for one in unified_ids]
 
     def get_by_broker_token(
         self, broker: str, token: str | int, segment: str | None = None
@@ -241,7 +250,8 @@ class Registry(ContractLookups):
         self, broker: str, tokens: Iterable[str | int], segment: str | None = None
     ) -> list[BrokerInstrument | None]:
         """`get_by_broker_token` of each."""
-        return [self.get_by_broker_token(broker, token, segment) for token in tokens]
+        at_once = self.as_it_is()
+        return [at_once.get_by_broker_token(broker, token, segment) for token in tokens]
 
     def translate(self, symbol: str, from_broker: str, to_broker: str) -> str | None:
         """How another broker spells what a broker spells so; None if it does not list it.
@@ -250,8 +260,9 @@ class Registry(ContractLookups):
             UnknownSymbolError, AmbiguousSymbolError, ConflictingTokenError: as
                 `require_for_broker` says of the broker that it is translated from.
         """
-        identity = self.require_for_broker(symbol, from_broker)["unified_id"]
-        book = book_of(self._state.books, to_broker)
+        state = self._state
+        identity = _required(state, symbol, from_broker)[2]
+        book = book_of(state.books, to_broker)
         row = None if book is None else book.ids.get(identity)
         return None if row is None else row[0]
 
@@ -259,7 +270,15 @@ class Registry(ContractLookups):
         self, symbols: Iterable[str], from_broker: str, to_broker: str
     ) -> list[str | None]:
         """`translate` of each; the first that is refused is raised."""
-        return [self.translate(symbol, from_broker, to_broker) for symbol in symbols]
+        at_once = self.as_it_is()
+        return [at_once.translate(symbol, from_broker, to_broker) for symbol in symbols]
+
+
+def _required(state: State, symbol: str, broker: str, instrument_type: str | None = None) -> Row:
+    outcome = find(state.books, symbol, broker, instrument_type)
+    if outcome.row is None:
+        refuse(outcome, symbol, broker, book_of(state.books, broker))
+    return outcome.row
 
 
 def _numbered(book: Book, token: str, segment: str | None) -> Rows:

@@ -152,42 +152,6 @@ def test_an_event_loop_hears_of_changes(database, tmp_path) -> None:
     assert asyncio.run(listen()) == [2]
 
 
-def test_readers_never_see_half_of_a_publication() -> None:
-    """Two publications that differ in every token: no batch holds tokens of both."""
-    ids = made_rows.nifty_ids()
-    first, second = (
-        Contents.of(
-            (made_rows.row("kite", one, f"S{at}", base + at) for at, one in enumerate(ids)),
-            Publication(number, published.AT),
-        )
-        for number, base in ((1, 1000), (2, 2000))
-    )
-    registry = Registry(first)
-    done = threading.Event()
-    mixed: list[set[int]] = []
-
-    def read() -> None:
-        while not done.is_set():
-            chain = registry.chain("NIFTY", made_rows.EXPIRIES[0])
-            tokens = {
-                int(side.brokers["zerodha"]["symboltoken"]) // 1000
-                for row in chain for side in (row.call, row.put) if side is not None
-            }  # fmt: skip
-            if len(tokens) != 1:
-                mixed.append(tokens)
-
-    readers = [threading.Thread(target=read) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    for _ in range(100):
-        registry.show(second)
-        registry.show(first)
-    done.set()
-    for reader in readers:
-        reader.join()
-    assert not mixed
-
-
 # --- subscriptions ---
 
 
