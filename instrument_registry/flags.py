@@ -57,6 +57,21 @@ class FeatureFlags:
     enable_registry_caching: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class FlagOrigin:
+    """A flag, and who said so.
+
+    Attributes:
+        value: as it stands.
+        source: `default`, `file` or `environment`.
+        where: the file, or the variable; empty for a default.
+    """
+
+    value: bool
+    source: str = "default"
+    where: str = ""
+
+
 NAMES: Final = tuple(one.name for one in fields(FeatureFlags))
 
 
@@ -67,10 +82,24 @@ def read_flags(settings: RegistrySettings) -> FeatureFlags:
         FlagRefused: a flag that does not exist, or a value that is neither true nor false; the
             message names it, and the file or variable.
     """
+    return FeatureFlags(**{name: one.value for name, one in read_flag_origins(settings).items()})
+
+
+def read_flag_origins(settings: RegistrySettings) -> dict[str, FlagOrigin]:
+    """The flags by name, each with who said so.
+
+    Raises:
+        FlagRefused: as `read_flags`.
+    """
+    found = {name: FlagOrigin(value) for name, value in asdict(FeatureFlags()).items()}
     path = settings.config_file
-    found = dict(_of_file(path, _document(path))) if path else {}
-    found |= _of_environment(settings.environment)
-    return FeatureFlags(**found)
+    of_file = _of_file(path, _document(path)) if path else {}
+    found |= {name: FlagOrigin(value, "file", str(path)) for name, value in of_file.items()}
+    variables = {name: variable for variable, name in ENVIRONMENT.items()}
+    return found | {
+        name: FlagOrigin(value, "environment", variables[name])
+        for name, value in _of_environment(settings.environment).items()
+    }
 
 
 def get_registry_feature_flags() -> dict[str, bool]:

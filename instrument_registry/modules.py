@@ -19,6 +19,23 @@ _PARTS: Final = (
     (("alert", "builder"), "use_intraday_focus_for_alerts"),
 )
 
+# The modules that the old overview names, by the parts of a name, in the order above.
+_MODULES: Final = (
+    (("order", "executor"), "order_manager"),
+    (("data_pipeline",), "data_pipeline"),
+    (("scanner",), "scanner"),
+    (("pattern", "detector"), "pattern_detector"),
+    (("alert", "builder"), "alert_builder"),
+)
+MODULES: Final = ("scanner", "data_pipeline", "pattern_detector", "order_manager", "alert_builder")
+"""The modules that there are flags for."""
+
+
+def module_of(name: str) -> str | None:
+    """Which of `MODULES` a name, or a path, belongs to; the parts of it decide, in any case."""
+    lower = name.lower()
+    return next((one for parts, one in _MODULES if any(part in lower for part in parts)), None)
+
 
 def registry_type_for(module_name: str, flags: FeatureFlags) -> RegistryType:
     """The type of registry that a module gets; the parts of its name decide, in any case."""

@@ -35,10 +35,15 @@ def write_stats(path: Path | str | None = None) -> Path:
         folder = read_settings().stats_folder
         if folder is None:
             raise SettingRefused("REGISTRY_STATS_DIR is not set; set it, or give a path")
-        path = stats_files.path_in(folder, _begun)
+        path = own_path(folder)
     target = Path(path)
     stats_files.write(target, monitoring.lookup_counts(), _begun, clock.now())
     return target
+
+
+def own_path(folder: Path) -> Path:
+    """The file of this process in a folder; it need not be there."""
+    return stats_files.path_in(folder, _begun)
 
 
 def leave_at_exit(folder: Path) -> None:
@@ -54,6 +59,6 @@ def _leave(folder: Path) -> None:
     if not counts:
         return
     try:
-        stats_files.write(stats_files.path_in(folder, _begun), counts, _begun, clock.now())
+        stats_files.write(own_path(folder), counts, _begun, clock.now())
     except SettingRefused as error:
         _log.warning("stats_not_left reason=%s", shown(str(error)))

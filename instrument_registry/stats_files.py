@@ -79,27 +79,28 @@ def write(path: Path, counts: Sequence[LookupCounts], begun: datetime, now: date
                 old.unlink()
 
 
-def gather(folder: Path, now: datetime) -> Gathered:
-    """Sum up the files of a folder; none if it is not there yet.
+def gather(folder: Path, now: datetime, without: Path | None = None) -> Gathered:
+    """Sum up the files of a folder, without one's own; none if it is not there yet.
 
     Raises:
         SettingRefused: the folder cannot be read.
     """
     try:
-        paths = sorted(one for one in folder.iterdir() if one.name.endswith(_SUFFIX))
+        found = [one for one in folder.iterdir() if one.name.endswith(_SUFFIX)]
     except FileNotFoundError:
         return Gathered()
     except OSError as error:
         raise SettingRefused(
             f"REGISTRY_STATS_DIR {folder} cannot be read: {error.strerror}"
         ) from error
+    paths = sorted(one for one in found if without is None or one.name != without.name)
     counts: list[LookupCounts] = []
     written: list[datetime] = []
     refused: list[tuple[str, str]] = []
     left_out = 0
     for path in paths:
         try:
-            at, found = _read(path)
+            at, its = _read(path)
         except (OSError, ValueError) as error:
             refused.append((path.name, str(error)))
             continue
@@ -107,7 +108,7 @@ def gather(folder: Path, now: datetime) -> Gathered:
             left_out += 1
             continue
         written.append(at)
-        counts += found
+        counts += its
     newest = max(written, default=None)
     return Gathered(summed(counts), len(written), left_out, newest, tuple(refused))
 
