@@ -1,7 +1,8 @@
 """The terms of what is traded, as values; each checks at birth that such a thing can exist.
 
 Exchanges are named as Kite names them: NSE and BSE (cash), NFO and BFO (their derivatives), CDS and
-BCD (currencies and interest rates at NSE and BSE), MCX and NCO (commodities at MCX and NSE).
+BCD (currencies and interest rates at NSE and BSE), MCX, NCO and NCDEX (commodities at MCX, NSE and
+NCDEX).
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from instrument_registry.errors import ContractInvalid, shown
-from instrument_registry.symbols.notation import FIRST_YEAR, LAST_YEAR, STRIKE, UNDERLYING
+from instrument_registry.symbols.notation import FIRST_YEAR, LAST_YEAR, MONTH, STRIKE, UNDERLYING
 from instrument_registry.symbols.notation import strike_text as plain
 
-DERIVATIVE_EXCHANGES: Final = frozenset({"NFO", "BFO", "CDS", "BCD", "MCX", "NCO"})
+# Those whose contracts every broker spells.
+COMMON_EXCHANGES: Final = frozenset({"NFO", "BFO", "CDS", "BCD", "MCX", "NCO"})
+DERIVATIVE_EXCHANGES: Final = COMMON_EXCHANGES | {"NCDEX"}
 # Commodity exchanges list the bare commodity too.
-CASH_EXCHANGES: Final = frozenset({"NSE", "BSE", "MCX", "NCO"})
+CASH_EXCHANGES: Final = frozenset({"NSE", "BSE", "MCX", "NCO", "NCDEX"})
 
 _UNDERLYING: Final = re.compile(UNDERLYING)
 _STRIKE: Final = re.compile(STRIKE)
@@ -31,6 +34,7 @@ _CASH: Final = {
     # A bare commodity; what ends like a contract is not one.
     "MCX": re.compile(r"(?!.*[0-9]{2}.*(?:FUT|CE|PE)\Z)[A-Z0-9]+"),
     "NCO": re.compile(r"(?!.*[0-9]{2}.*(?:FUT|CE|PE)\Z)[A-Z0-9]+"),
+    "NCDEX": re.compile(rf"(?!.*[0-9]{{2}}{MONTH}(?:20)?[0-9]{{2}})[A-Z0-9]+"),
 }
 _INDEX: Final = re.compile(r"[!-9;-~](?:[ -9;-~]*[!-9;-~])?")
 _LONGEST_NAME: Final = 40
@@ -68,7 +72,7 @@ class Share:
     """Anything of the cash market: a share, a fund, a bond, or a bare commodity.
 
     Attributes:
-        exchange: NSE, BSE, MCX or NCO.
+        exchange: NSE, BSE, MCX, NCO or NCDEX.
         symbol: the exchange's symbol, without the series.
         series: NSE's two-character series (`EQ`, `BE`, `SM`), None where the symbol's grammar does
             not say it. Always None at other exchanges, whose symbols stand alone.

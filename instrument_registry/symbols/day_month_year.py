@@ -10,10 +10,10 @@ letters before the strike and has two digits on either side, so there is one spl
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Final
 
-from instrument_registry.symbols.contracts import Derivative, Future, Option, OptionType, Reading
+from instrument_registry.symbols import dated
+from instrument_registry.symbols.contracts import Derivative, Future, Reading
 from instrument_registry.symbols.grammar import DerivativeForm
 from instrument_registry.symbols.listing import ListedExpiries
 from instrument_registry.symbols.notation import (
@@ -38,11 +38,7 @@ def _read(symbol: str, exchange: str) -> tuple[Reading, ...]:
         return ()
     name, day_text, month, year, price, option_type = match.groups()
     expiry = day(FIRST_YEAR + int(year), MONTH_NUMBER[month], int(day_text))
-    if expiry is None:
-        return ()
-    if price is None:
-        return (Future(exchange, name, expiry),)
-    return (Option(exchange, name, expiry, Decimal(price), OptionType(option_type)),)
+    return dated.contract(exchange, name, expiry, price, option_type)
 
 
 def _write(contract: Derivative, _: ListedExpiries | None) -> str:

@@ -15,11 +15,11 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from instrument_registry.symbols import dated
 from instrument_registry.symbols.contracts import (
     Derivative,
     ExpiryMonth,
     Future,
-    Option,
     OptionType,
     Reading,
     Undated,
@@ -59,11 +59,7 @@ def _read_with_day(symbol: str, exchange: str) -> tuple[Reading, ...]:
         return ()
     name, day_text, month, year, price, option_type = match.groups()
     expiry = day(int(year), _NUMBER[month], int(day_text))
-    if expiry is None:
-        return ()
-    if price is None:
-        return (Future(exchange, name, expiry),)
-    return (Option(exchange, name, expiry, Decimal(price), OptionType(option_type)),)
+    return dated.contract(exchange, name, expiry, price, option_type)
 
 
 def _write(contract: Derivative, *, day_text: str) -> str:

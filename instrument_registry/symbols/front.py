@@ -72,7 +72,7 @@ def parse(
         symbol: exactly as the broker spells it: no blanks around it, no other case.
         broker: whose spelling it is, one of `BROKERS`. It is never detected: most Kite options
             read as another contract in Angel One's format.
-        exchange: where it trades: NSE, BSE, NFO, BFO, CDS, BCD, MCX or NCO.
+        exchange: where it trades: NSE, BSE, NFO, BFO, CDS, BCD, MCX, NCO or NCDEX.
         kind: what it is, where the exchange does not say so. Without it a symbol of NSE or BSE is
             a share (`RELIANCE` is no call) and one of any other exchange a future or an option.
             An index has to be called one.

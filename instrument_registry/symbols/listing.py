@@ -25,7 +25,7 @@ class ListedExpiry:
     Futures and options are listed apart: at MCX and NCO they end on different days.
 
     Attributes:
-        exchange: NFO, BFO, CDS, BCD, MCX or NCO.
+        exchange: NFO, BFO, CDS, BCD, MCX, NCO or NCDEX.
         underlying: as it stands in symbols.
         kind: `Kind.FUTURE` or `Kind.OPTION`.
         expiry: the day.

@@ -13,16 +13,13 @@ Source: `trading_symbol` of complete.json.gz, https://upstox.com/developer/api-d
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Final
 
-from instrument_registry.symbols import year_month
+from instrument_registry.symbols import dated, year_month
 from instrument_registry.symbols.contracts import (
-    DERIVATIVE_EXCHANGES,
+    COMMON_EXCHANGES,
     Derivative,
     Future,
-    Option,
-    OptionType,
     Reading,
 )
 from instrument_registry.symbols.grammar import DerivativeForm, Grammar
@@ -51,11 +48,7 @@ def _read(symbol: str, exchange: str) -> tuple[Reading, ...]:
         return _CSV_FORM.read(symbol, exchange)
     name, price, option_type, day_text, month, year = match.groups()
     expiry = day(FIRST_YEAR + int(year), MONTH_NUMBER[month], int(day_text))
-    if expiry is None:
-        return ()
-    if price is None:
-        return (Future(exchange, name, expiry),)
-    return (Option(exchange, name, expiry, Decimal(price), OptionType(option_type)),)
+    return dated.contract(exchange, name, expiry, price, option_type)
 
 
 def _write(contract: Derivative, _: ListedExpiries | None) -> str:
@@ -71,7 +64,7 @@ _SHARES: Final = {"NSE": PLAIN, "BSE": PLAIN, "NCO": PLAIN}
 GRAMMAR: Final = Grammar(
     broker="upstox",
     derivatives=dict.fromkeys(
-        DERIVATIVE_EXCHANGES,
+        COMMON_EXCHANGES,
         DerivativeForm(
             "UNDERLYING FUT DD MMM YY or UNDERLYING STRIKE CE|PE DD MMM YY "
             "(`NIFTY 26450 CE 24 NOV 26`), or the form of its CSV (`NIFTY26NOV26450CE`)",
@@ -83,6 +76,6 @@ GRAMMAR: Final = Grammar(
 )
 CSV_GRAMMAR: Final = Grammar(
     broker="upstox_csv",
-    derivatives=dict.fromkeys(DERIVATIVE_EXCHANGES, _CSV_FORM),
+    derivatives=dict.fromkeys(COMMON_EXCHANGES, _CSV_FORM),
     shares=_SHARES,
 )

@@ -89,8 +89,15 @@ def _angel_one(path: Path) -> Iterator[Row]:
             yield Row(
                 symbol, exchange, row["name"] or None,
                 datetime.strptime(row["expiry"], "%d%b%Y").replace(tzinfo=IST).date(),
-                strike if option else None, symbol[-2:] if option else None,
+                strike if option else None, _angel_ones_type(row) if option else None,
             )  # fmt: skip
+
+
+def _angel_ones_type(row: dict[str, Any]) -> str:
+    # At NCDEX it follows the day; the strike and the future's month come after it.
+    if row["exch_seg"] == "NCDEX":
+        return str(row["symbol"][len(row["name"]) + 7 :][:2])
+    return str(row["symbol"][-2:])
 
 
 def _dhan(path: Path) -> Iterator[Row]:

@@ -101,6 +101,45 @@ def test_upstox_is_read_in_both_its_forms_and_written_in_the_jsons() -> None:
     assert symbols.format(contract, "upstox", listed=listed) == "SENSEX 76600 CE 26 FEB 26"
 
 
+def test_an_option_of_ncdex_says_the_month_of_its_future() -> None:
+    futures = (future("NCDEX", "GUARGUM5", "2025-12-19"), future("NCDEX", "GUARGUM5", "2026-01-20"))
+    listed = listing(*futures)
+    for symbol, day in (
+        ("GUARGUM528NOV25PE9400.5FDEC25", "2025-11-28"),
+        ("GUARGUM519DEC25PE9400.5FDEC25", "2025-12-19"),
+        ("GUARGUM526DEC25PE9400.5FJAN26", "2025-12-26"),
+    ):
+        contract = option("NCDEX", "GUARGUM5", day, "9400.5", PE)
+        # Nothing is left out: no calendar is asked to read it, only to write it.
+        assert symbols.parse(symbol, "angel_one", "NCDEX") == contract
+        assert symbols.format(contract, "angel_one", listed=listed) == symbol
+        assert symbols.parse_canonical_id(symbols.canonical_id(contract)) == contract
+        for useless in (
+            None,
+            listing(contract),
+            listing(futures[0]) if day > "2025-12-19" else None,
+        ):
+            with pytest.raises(ExpiryUnresolved, match="the futures"):
+                symbols.format(contract, "angel_one", listed=useless)
+    assert symbols.parse("GUARGUM519DEC2025", "angel_one", "NCDEX") == futures[0]
+    assert symbols.format(futures[0], "angel_one") == "GUARGUM519DEC2025"
+    bare = symbols.parse("PADYPB1121", "angel_one", "NCDEX", kind=Kind.CASH)
+    assert symbols.canonical_id(bare) == "NCDEX:PADYPB1121"
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    [
+        "DHANIYA11DEC25CE9200", "DHANIYA11DEC25CE9200FNOV25", "DHANIYA11DEC25CE9200FFEB26",
+        "DHANIYA11DEC259200CEFDEC25", "DHANIYA11DEC25FUT", "DHANIYA19DEC25", "DHANIYA31JUN2026",
+        "DHANIYA11DEC25CE09200FDEC25", "DHANIYA31JUN26CE9200FJUL26", "DHANIYA",
+    ],
+)  # fmt: skip
+def test_what_no_contract_of_ncdex_is_called_is_refused(symbol: str) -> None:
+    with pytest.raises(SymbolNotRead, match="future's MMMYY"):
+        symbols.parse(symbol, "angel_one", "NCDEX")
+
+
 def test_a_weekly_option_is_numbered_and_the_months_last_is_named() -> None:
     days = ("2026-10-06", "2026-10-13", "2026-10-27")
     weekly, other, monthly = (option("NFO", "NIFTY", day, "24800") for day in days)
@@ -291,8 +330,8 @@ def test_what_is_not_exactly_in_the_grammar_is_refused_by_name(broker: str, symb
 def test_a_broker_or_exchange_that_nobody_knows_is_named() -> None:
     with pytest.raises(UnknownBroker, match=r"'fyers'.*angel_one, dhan, kite"):
         symbols.parse("NIFTY26AUGFUT", "fyers", "NFO")
-    with pytest.raises(UnknownExchange, match=r"'NCDEX'.*BFO, CDS, MCX, NCO, NFO"):
-        symbols.parse("DHANIYA11DEC25CE9200FDEC25", "angel_one", "NCDEX", kind=Kind.OPTION)
+    with pytest.raises(UnknownExchange, match=r"'NCDEX'.*BCD, BFO, CDS, MCX, NCO, NFO"):
+        symbols.parse("DHANIYA11DEC25CE9200FDEC25", "kite", "NCDEX", kind=Kind.OPTION)
     with pytest.raises(UnknownExchange, match="'BCD'"):
         symbols.format(future("BCD", "USDINR", "2026-08-27"), "angel_one")
     with pytest.raises(UnknownExchange, match="'nfo'"):

@@ -34,14 +34,14 @@ from instrument_registry.symbols import (
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 EXCHANGES = {
-    "angel_one": ("NFO", "BFO", "CDS", "MCX", "NCO"),
+    "angel_one": ("NFO", "BFO", "CDS", "MCX", "NCO", "NCDEX"),
     "dhan": ("NFO", "BFO", "CDS", "BCD", "MCX", "NCO"),
     "kite": ("NFO", "BFO", "CDS", "BCD", "MCX", "NCO"),
     "openalgo": ("NFO", "BFO", "CDS", "BCD", "MCX", "NCO"),
     "upstox": ("NFO", "BFO", "CDS", "BCD", "MCX", "NCO"),
     "upstox_csv": ("NFO", "BFO", "CDS", "BCD", "MCX", "NCO"),
 }
-ALL = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX", "NCO")
+ALL = ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX", "NCO", "NCDEX")
 
 # Names that begin and end in a letter or digit, real ones with digits at the end among them. One
 # that ends as an expiry does could not be told from it: those are refused (see test_grammars).
@@ -71,13 +71,16 @@ def listing(contract: Derivative, others: list[date]) -> ListedExpiries:
     where = (contract.exchange, contract.underlying, contract.kind)
     # Marked as a source would: the last of each month is the monthly one, for currencies too.
     every = {contract.expiry, *others}
-    return ListedExpiries.of(
+    marked = (
         ListedExpiry(
             *where, day,
             is_monthly=day == max(d for d in every if (d.year, d.month) == (day.year, day.month)),
         )
         for day in every
     )  # fmt: skip
+    # NCDEX's options are on futures, whose month is part of the symbol.
+    futures = (ListedExpiry(*where[:2], Kind.FUTURE, day) for day in every)
+    return ListedExpiries.of([*marked, *(futures if contract.exchange == "NCDEX" else ())])
 
 
 @pytest.mark.parametrize("broker", sorted(EXCHANGES))
@@ -169,7 +172,8 @@ def test_a_canonical_id_is_read_back(contract: Contract) -> None:
 
 REAL = [
     "NIFTY26AUG24800CE", "NIFTY2681824800CE", "NIFTY26O0624800CE", "NIFTY11NOV2524800CE",
-    "EURUSD25DEC.965CE", "NIFTY-Feb2026-24600-CE", "GOLD-27Feb2026-139600-CE", "NIFTY26AUGFUT",
+    "EURUSD25DEC.965CE", "DHANIYA11DEC25CE9200FDEC25", "DHANIYA19DEC2025",
+    "NIFTY-Feb2026-24600-CE", "GOLD-27Feb2026-139600-CE", "NIFTY26AUGFUT",
     "SENSEX 67200 PE 27 AUG 26", "SENSEX50 FUT 24 SEP 26", "RELIANCE-EQ", "NIFTY 50",
     "NFO:NIFTY:2026-11-24:26450:CE", "INDEX:NIFTY 50", "NSE:RELIANCE",
 ]  # fmt: skip
@@ -190,7 +194,7 @@ def mutated(draw: st.DrawFn) -> str:
 @given(
     text=st.one_of(st.text(), mutated(), st.from_regex(r"[A-Z]{1,9}[0-9A-Z.]{0,20}(CE|PE|FUT)")),
     broker=st.sampled_from(symbols.BROKERS),
-    exchange=st.sampled_from((*ALL, "NCDEX", "")),
+    exchange=st.sampled_from((*ALL, "ICEX", "")),
     kind=st.none() | st.sampled_from(Kind),
     series=st.none() | st.text(max_size=3),
 )

@@ -38,12 +38,10 @@ DUMPS = [
     ("kite", KITE), ("kite", KITE_EXPIRY_DAY), ("angel_one", ANGEL_ONE), ("dhan", DHAN),
     ("upstox", UPSTOX), ("upstox_csv", UPSTOX_CSV),
 ]  # fmt: skip
-# What is not held to be a contract, by name. Exchanges put test symbols into live files; NCDEX is
-# in a grammar of its own; one name is blank.
+# What is not held to be a contract, by name: exchanges put test symbols into live files.
 UNHELD = {
     ANGEL_ONE: Counter(
         {
-            ("NCDEX", "no grammar"): 1137,
             ("CDS", "test symbol in no form"): 2,
             ("NCO", "test symbol in no form"): 1,
         }
@@ -60,7 +58,9 @@ UNNAMED = {
 HELD = {
     KITE: {"NFO": 35_683, "BFO": 4_258, "CDS": 8_764, "BCD": 9_226, "MCX": 16_699, "NCO": 28_047},
     KITE_EXPIRY_DAY: {"NFO": 38_752},
-    ANGEL_ONE: {"NFO": 37_727, "BFO": 40_923, "CDS": 9_302, "MCX": 28_907, "NCO": 20_354},
+    ANGEL_ONE: {
+        "NFO": 37_727, "BFO": 40_923, "CDS": 9_302, "MCX": 28_907, "NCO": 20_354, "NCDEX": 1_137,
+    },
     DHAN: {
         "NFO": 101_427, "BFO": 42_397, "CDS": 11_429, "BCD": 12_733, "MCX": 37_936, "NCO": 44_642,
     },
@@ -84,8 +84,6 @@ class Seen:
 
 
 def unheld(row: Row) -> str | None:
-    if row.exchange == "NCDEX":
-        return "no grammar"
     # 21NSETEST36DEC29, 11NSETEST05DEC2036
     if "NSETEST" in row.symbol and not row.symbol.endswith("FUT"):
         return "test symbol in no form"
