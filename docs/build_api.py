@@ -25,6 +25,7 @@ MODULES = (
     f"{PACKAGE}.errors",
     f"{PACKAGE}.explanation",
     f"{PACKAGE}.instrument_registry",
+    f"{PACKAGE}.migration_status",
     f"{PACKAGE}.monitoring",
     f"{PACKAGE}.older_shapes",
     f"{PACKAGE}.registry_config",

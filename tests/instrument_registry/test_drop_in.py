@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,7 +27,7 @@ from instrument_registry.contents import Contents
 from instrument_registry.errors import FlagRefused, RegistryUnavailable
 from instrument_registry.flags import ENVIRONMENT
 from instrument_registry.records import BrokerRow
-from tests.instrument_registry import made_rows, published
+from tests.instrument_registry import made_rows, old_project, published
 from tests.instrument_registry.sync_market import Site, make_site
 
 OLD, NEW = "shared_core.instrument_token", "instrument_registry"
@@ -42,6 +44,12 @@ def blocks(text: str, language: str) -> list[str]:
 PYTHON = blocks(USAGE.read_text(), "python")
 LOOKUPS = [code for code in PYTHON if "sync_monitor" not in code]
 (MONITORING,) = (code for code in PYTHON if "sync_monitor" in code)
+COMMANDS = [
+    line
+    for code in blocks(USAGE.read_text(), "bash")
+    for line in code.splitlines()
+    if line.startswith("python ")
+]
 
 
 def market() -> list[BrokerRow]:
@@ -131,6 +139,31 @@ def test_the_monitoring_of_the_overview_runs_with_the_import_changed(
     site.execute("delete from marts.focus_instruments where underlying = 'SENSEX'")
     run(MONITORING, {})
     assert capsys.readouterr().out.endswith("Sync needed: True\n")
+
+
+def test_the_commands_of_the_overview_run_with_the_path_changed(site: Site, project: Path) -> None:
+    """Modules by `-m`, files by their path; the clean-up has to be told the root by now."""
+    root = old_project.make(site.folder / "project")
+    assert len(COMMANDS) == 7
+    for line in COMMANDS:
+        said = line.replace(OLD, NEW).replace(OLD.replace(".", "/"), str(project / NEW))
+        _, *arguments = shlex.split(said)
+        if "cleanup" in line:
+            arguments += ["--root", "."]
+        before = old_project.content(root)
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=root, capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(project)},
+        )  # fmt: skip
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        assert done.stdout, line
+        if line.endswith(" --dry-run"):
+            assert old_project.content(root) == before
+    assert json.loads((root / "report.json").read_text())["status"]["sync_needed"] is False
+    gone = {path for path in old_project.DEPRECATED if not (root / path).exists()}
+    assert gone == set(old_project.DEPRECATED)
+    assert all((root / path).exists() for path in old_project.PROTECTED)
 
 
 @pytest.mark.parametrize("line", re.findall(r"^export (.*)$", USAGE.read_text(), re.MULTILINE))

@@ -116,3 +116,16 @@ def test_it_resolves_from_a_snapshot_where_nothing_else_is_installed(
     found = ir.Registry(contents).resolve_for_broker("NIFTY26AUG24800CE", "zerodha")
     assert found
     assert json.loads(done.stdout) == ["snapshot", found["unified_id"], found["symboltoken"]]
+
+
+@pytest.mark.parametrize(
+    "program", ["registry_sync_monitor", "migration_status", "cleanup_old_token_files"]
+)
+def test_its_programs_tell_how_they_are_used(python: Path, tmp_path: Path, program: str) -> None:
+    done = subprocess.run(
+        [python, "-m", f"{PACKAGE}.{program}", "--help"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "usage:" in done.stdout.lower()
+    assert program in done.stdout
