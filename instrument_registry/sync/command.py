@@ -91,16 +91,15 @@ def _parser() -> argparse.ArgumentParser:
         "--export", type=Path, metavar="FILE",
         help="write a report as JSON: status (of a new check), statistics, recent history",
     )  # fmt: skip
-    options = parser.add_argument_group("options")
-    options.add_argument(
+    parser.add_argument(
         "--holder", action="append", choices=tuple(HOLDERS), metavar="NAME",
         help=f"compare this one only; may be repeated: {', '.join(HOLDERS)}",
     )  # fmt: skip
-    options.add_argument(
+    parser.add_argument(
         "--samples", type=_number(0), default=5, metavar="N",
         help="how many differences of each kind are shown (5)",
     )  # fmt: skip
-    options.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     return parser
 
 

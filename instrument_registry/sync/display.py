@@ -28,7 +28,7 @@ def status_lines(status: Status, samples: int) -> Iterator[str]:
         yield f"{named(told)}, published {_instant(told.published_at)}, read from {told.source}"
         parts = [
             f"{one.underlying} {one.contracts}"
-            + (f" around {one.money:f} ({one.money_source})" if one.money else "")
+            + (f" around {one.money.normalize():f} ({one.money_source})" if one.money else "")
             for one in reference.focus.chosen
         ]
         yield f"focus set: {len(reference.focus.ids)} contracts: {', '.join(parts)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -83,6 +83,7 @@ class Reference:
         listings: how every broker lists them.
         listed_ids: every contract of the same underlyings that Kite lists.
         table: what the published table holds.
+        pending: destinations that the publication has not reached, as the database knows it.
     """
 
     publication: Publication
@@ -90,6 +91,7 @@ class Reference:
     listings: Listings
     listed_ids: frozenset[str]
     table: Table
+    pending: frozenset[str] = frozenset()
 
     def of_broker(self, broker: str) -> Listings:
         """The listings of one broker."""
@@ -146,10 +148,12 @@ def _from_database(database_url: str, settings: MonitorSettings) -> Reference:
         publication = Publication(number, published_at, as_of_date, "postgresql")
         listed = connection.execute(_LISTED, (list(settings.rule.prefixes), as_of_date)).fetchall()
         table = _table(connection)
+        pending = _pending(connection, number)
     rows = [_row(values) for values in listed]
     known = {one.underlying for one in table.rows}
     said = {name: one for name, one in settings.reference_prices.items() if name not in known}
-    return _reference(publication, rows, said | recorded_prices(table.rows), table, settings)
+    prices = said | recorded_prices(table.rows)
+    return replace(_reference(publication, rows, prices, table, settings), pending=pending)
 
 
 def _from_snapshot(settings: MonitorSettings, table: Table) -> Reference:
@@ -184,6 +188,22 @@ def _table(connection: psycopg.Connection) -> Table:
         told = error.diag.message_primary or type(error).__name__
         return Table(failure=HolderState.UNREADABLE, reason=f"{TABLE} cannot be read: {told}")
     return Table(tuple(TableRow(_row(values[:7]), *values[7:]) for values in found))
+
+
+def _pending(connection: psycopg.Connection, number: int) -> frozenset[str]:
+    """What is left to export; nothing if the database does not say."""
+    import psycopg  # noqa: PLC0415 - there is a connection, so it is there
+
+    try:
+        with connection.transaction():
+            found = connection.execute(
+                "select destination from ops.exports "
+                "where publication_id = %s and status in ('pending', 'failed')",
+                (number,),
+            ).fetchall()
+    except psycopg.errors.ProgrammingError:
+        return frozenset()
+    return frozenset(name for (name,) in found)
 
 
 def _row(values: tuple[object, ...]) -> FocusRow:

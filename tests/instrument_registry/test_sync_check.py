@@ -580,6 +580,22 @@ def test_a_contract_that_kite_lists_twice_may_be_held_under_either_token(site: S
     assert counts(site.report("published_table")) == (0, 0, 1)
 
 
+def test_an_export_that_is_pending_explains_a_difference_and_excuses_none(site: Site) -> None:
+    site.execute(
+        "create table ops.exports (publication_id bigint, destination text, status text);"
+        "insert into ops.exports values (7, 'focus_instruments', 'pending'),"
+        " (7, 'token_lookup', 'complete'), (6, 'token_lookup', 'pending')"
+    )
+    assert site.check().verdict is Verdict.IN_STEP
+    site.focus_file.unlink()
+    site.lookup_file.unlink()
+    status = site.check()
+    assert status.verdict is Verdict.TROUBLE
+    of_focus, of_lookup = status.problems
+    assert "its export is pending" in of_focus
+    assert "export is pending" not in of_lookup
+
+
 def test_a_wrong_holder_is_refused(site: Site) -> None:
     with pytest.raises(ValueError, match="nobody"):
         site.monitor("nobody")
