@@ -77,7 +77,7 @@ class RegistrySyncMonitor:
         self.samples = samples
         self.synchronizer = synchronizer or RegistrySynchronizer(self._settings)
         self._now = now
-        self._history = History(self._settings.registry.database_url)
+        self._history = History(self._settings.database_url)
         self._mending = threading.Lock()
         self._host = platform.node() or "unknown"
         self.last_sync_time: float | None = None

@@ -10,9 +10,9 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from instrument_registry import postgres
@@ -22,6 +22,7 @@ CHECK: Final = "check"
 SYNC: Final = "sync"
 KEPT: Final = 1000
 """How many records a process keeps itself."""
+STATEMENT_SECONDS = 10
 _IN_STEP: Final = "in_step"
 _COLUMNS: Final = (
     "kind, started_at, finished_at, publication_id, verdict, holders, error, host, pid"
@@ -103,10 +104,10 @@ class History:
     """The records of this process, and of every other where a database keeps them.
 
     Args:
-        database_url: None if there is no database.
+        database_url: says where the database is, each time; None if there is none.
     """
 
-    def __init__(self, database_url: str | None) -> None:
+    def __init__(self, database_url: Callable[[], str | None]) -> None:
         self._database_url = database_url
         self._own: deque[Record] = deque(maxlen=KEPT)
         self._unwritten: deque[Record] = deque(maxlen=KEPT)
@@ -132,7 +133,7 @@ class History:
         except RegistryUnavailable as error:
             with self._lock:
                 return sorted(self._own, key=_began, reverse=True)[:limit], str(error)
-        return [Record(*values) for values in found], ""
+        return [_read(values) for values in found], ""
 
     def groups(self) -> tuple[list[Group], str]:
         """Records counted by kind and verdict; and why they are this process's only, if so."""
@@ -142,15 +143,21 @@ class History:
         except RegistryUnavailable as error:
             with self._lock:
                 return grouped(self._own), str(error)
-        return [Group(*values) for values in found], ""
+        return [
+            Group(kind, verdict, count, seconds, last_at.astimezone(UTC))
+            for kind, verdict, count, seconds, last_at in found
+        ], ""
 
     def _url(self) -> str:
-        if self._database_url is None:
+        found = self._database_url()
+        if found is None:
             raise RegistryUnavailable("DATABASE_URL is not set: no history but this process's own")
-        return self._database_url
+        return found
 
     def _write(self) -> None:
         with postgres.connected(self._url()) as connection, connection.cursor() as cursor:
+            # Nobody waits for the record: somebody who has locked the table does not stop a check.
+            cursor.execute(f"set local statement_timeout = '{STATEMENT_SECONDS}s'")
             waiting = list(self._unwritten)
             cursor.executemany(
                 _INSERT,
@@ -163,6 +170,11 @@ class History:
                 ],
             )  # fmt: skip
         self._unwritten.clear()
+
+
+def _read(values: tuple[Any, ...]) -> Record:
+    kind, started_at, finished_at, *others = values
+    return Record(kind, started_at.astimezone(UTC), finished_at.astimezone(UTC), *others)
 
 
 def _began(record: Record) -> datetime:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,7 @@ from instrument_registry.sync.settings import MonitorSettings
 if TYPE_CHECKING:
     import psycopg
 
+STATEMENT_SECONDS = 30
 TABLE: Final = "marts.focus_instruments"
 _LISTED: Final = """
     select canonical_id, broker, tradingsymbol, broker_token, coalesce(lot_size, 0),
@@ -104,7 +106,7 @@ def read_reference(settings: MonitorSettings) -> Reference:
     Raises:
         RegistryUnavailable: neither holds one; the message has a reason each.
     """
-    database_url = settings.registry.database_url
+    database_url = settings.database_url()
     if database_url is None:
         failure, why = HolderState.ABSENT, "DATABASE_URL is not set"
     else:
@@ -127,8 +129,9 @@ def newest_number(reference: Reference, settings: MonitorSettings) -> int | None
     Asked after the holders were read: a publication that came meanwhile explains differences.
     """
     try:
-        if reference.publication.source == "postgresql" and settings.registry.database_url:
-            with postgres.connected(settings.registry.database_url) as connection:
+        database_url = settings.database_url()
+        if reference.publication.source == "postgresql" and database_url:
+            with postgres.connected(database_url) as connection:
                 return postgres.newest_publication(connection)
         return snapshot.publication_of(settings.registry.snapshot_file).number
     except RegistryUnavailable:
@@ -138,6 +141,8 @@ def newest_number(reference: Reference, settings: MonitorSettings) -> int | None
 def _from_database(database_url: str, settings: MonitorSettings) -> Reference:
     with postgres.connected(database_url) as connection:
         connection.execute("set transaction isolation level repeatable read, read only")
+        # A table that somebody has locked must not hold up one check after the other.
+        connection.execute(f"set local statement_timeout = '{STATEMENT_SECONDS}s'")
         found = connection.execute(
             "select publication_id, published_at, as_of_date from ops.publications "
             "order by publication_id desc limit 1"
@@ -145,7 +150,7 @@ def _from_database(database_url: str, settings: MonitorSettings) -> Reference:
         if found is None:
             raise SourceRefused("the database holds no publication yet; run `warehouse sync`")
         number, published_at, as_of_date = found
-        publication = Publication(number, published_at, as_of_date, "postgresql")
+        publication = Publication(number, published_at.astimezone(UTC), as_of_date, "postgresql")
         listed = connection.execute(_LISTED, (list(settings.rule.prefixes), as_of_date)).fetchall()
         table = _table(connection)
         pending = _pending(connection, number)
@@ -184,7 +189,7 @@ def _table(connection: psycopg.Connection) -> Table:
             found = connection.execute(_FOCUS).fetchall()
     except psycopg.errors.UndefinedTable:
         return Table(failure=HolderState.ABSENT, reason=f"{TABLE} does not exist")
-    except (psycopg.errors.ProgrammingError, psycopg.errors.DataError) as error:
+    except (psycopg.ProgrammingError, psycopg.DataError, psycopg.errors.QueryCanceled) as error:
         told = error.diag.message_primary or type(error).__name__
         return Table(failure=HolderState.UNREADABLE, reason=f"{TABLE} cannot be read: {told}")
     return Table(tuple(TableRow(_row(values[:7]), *values[7:]) for values in found))
@@ -201,7 +206,7 @@ def _pending(connection: psycopg.Connection, number: int) -> frozenset[str]:
                 "where publication_id = %s and status in ('pending', 'failed')",
                 (number,),
             ).fetchall()
-    except psycopg.errors.ProgrammingError:
+    except (psycopg.ProgrammingError, psycopg.errors.QueryCanceled):
         return frozenset()
     return frozenset(name for (name,) in found)
 

@@ -49,6 +49,10 @@ class MonitorSettings:
     webhook: str | None = field(repr=False)
     timeout_seconds: float
 
+    def database_url(self) -> str | None:
+        """Where the database is now; None if there is none. A re-export may have started it."""
+        return self.registry.database_url
+
 
 def read_monitor_settings(registry: RegistrySettings | None = None) -> MonitorSettings:
     """The settings of an environment, this process's if none is given.

@@ -18,6 +18,7 @@ from instrument_registry.records import Publication, RegistryType
 from instrument_registry.registry_sync_monitor import RegistrySyncMonitor
 from instrument_registry.settings import read_settings
 from instrument_registry.sync import check as checking
+from instrument_registry.sync import reference
 from instrument_registry.sync.check import HOLDERS, Verdict
 from instrument_registry.sync.comparison import HolderReport, HolderState
 from instrument_registry.sync.focus_rule import FocusRule
@@ -142,6 +143,19 @@ def test_a_table_that_is_gone_is_absent_and_the_others_are_still_compared(site: 
     assert [one.state for one in status.holders] == [HolderState.ABSENT, HolderState.IN_STEP]
     assert status.verdict is Verdict.TROUBLE
     assert "does not exist" in status.problems[0]
+
+
+def test_a_table_that_somebody_has_locked_is_unreadable_and_holds_nobody_up(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reference, "STATEMENT_SECONDS", 0.1)
+    with psycopg.connect(site.dsn) as connection:
+        connection.execute("lock table marts.focus_instruments in access exclusive mode")
+        status = site.check("published_table", "token_lookup")
+    assert [one.state for one in status.holders] == [HolderState.UNREADABLE, HolderState.IN_STEP]
+    assert "statement timeout" in status.problems[0]
+    assert status.reference is not None
+    assert status.reference.publication.source == "postgresql"
 
 
 def test_a_table_of_another_shape_is_unreadable(site: Site) -> None:
@@ -536,11 +550,11 @@ def test_a_publication_that_arrives_during_a_check_is_compared_again(
     """The holders are read after what they are compared with; meanwhile one may be published."""
     begun = []
 
-    def publish_first(reference, settings, now) -> HolderReport:
-        begun.append(reference.publication.number)
+    def publish_first(found, settings, now) -> HolderReport:
+        begun.append(found.publication.number)
         if len(begun) == 1:
             site.publish(8)
-        return HOLDERS["registry_snapshot"](reference, settings, now)
+        return HOLDERS["registry_snapshot"](found, settings, now)
 
     monkeypatch.setattr(checking, "HOLDERS", dict(HOLDERS) | {"registry_snapshot": publish_first})
     status = site.check("registry_snapshot")
@@ -552,12 +566,12 @@ def test_a_publication_that_arrives_during_a_check_is_compared_again(
 def test_publications_that_never_cease_end_the_check_all_the_same(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def publish_another(reference, settings, now) -> HolderReport:
+    def publish_another(found, settings, now) -> HolderReport:
         site.execute(
             "insert into ops.publications values (%s, now(), %s)",
-            reference.publication.number + 1, DAY,
+            found.publication.number + 1, DAY,
         )  # fmt: skip
-        return HOLDERS["registry_snapshot"](reference, settings, now)
+        return HOLDERS["registry_snapshot"](found, settings, now)
 
     monkeypatch.setattr(checking, "HOLDERS", {"registry_snapshot": publish_another})
     assert site.check("registry_snapshot").verdict is Verdict.TROUBLE

@@ -21,6 +21,7 @@ from instrument_registry.registry_sync_monitor import (
     RegistrySyncMonitor,
     get_registry_sync_monitor,
 )
+from instrument_registry.sync import history as recording
 from instrument_registry.sync.history import History, Record, grouped, statistics
 from tests.instrument_registry import sync_market
 from tests.instrument_registry.sync_market import Site, make_site
@@ -137,7 +138,7 @@ def test_a_database_that_is_gone_is_said_and_this_process_goes_on(
 
 def test_what_could_not_be_written_is_written_when_the_database_is_back(site: Site) -> None:
     site.execute("alter table ops.registry_checks rename to away")
-    history = History(site.dsn)
+    history = History(lambda: site.dsn)
     assert "registry_checks" in history.add(record())
     assert "registry_checks" in history.add(record("trouble", minute=1))
     site.execute("alter table ops.away rename to registry_checks")
@@ -174,8 +175,31 @@ def test_a_role_that_may_only_read_checks_and_says_that_it_keeps_nothing(
         site.execute(f"drop role {role}")
 
 
+def test_a_locked_history_does_not_hold_up_a_check(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "STATEMENT_SECONDS", 0.1)
+    with psycopg.connect(site.dsn) as connection:
+        connection.execute("lock table ops.registry_checks in access exclusive mode")
+        history = History(lambda: site.dsn)
+        assert "statement timeout" in history.add(record())
+    assert history.add(record(minute=1)) == ""
+    assert len(rows(site)) == 2
+
+
+def test_instants_are_utc_whatever_the_database_speaks(site: Site) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(site.dsn)["dbname"]
+    site.execute(f"alter database {name} set timezone to 'Asia/Kolkata'")
+    monitor = site.monitor("published_table")
+    facts = asyncio.run(monitor.check_sync_status())
+    assert facts["publication"]["published_at"] == "2026-08-17T03:05:00+00:00"
+    (kept,) = monitor.get_sync_history()
+    assert kept["timestamp"] == facts["timestamp"]
+    assert monitor.get_sync_statistics()["last_at"] == facts["timestamp"]
+
+
 def test_the_process_keeps_a_bounded_history() -> None:
-    history = History(None)
+    history = History(lambda: None)
     for minute in range(1005):
         history.add(record(minute=minute))
     found, why = history.recent(5000)
@@ -208,7 +232,7 @@ def test_statistics_of_nothing_are_zero_and_none() -> None:
 
 
 def test_the_database_counts_as_this_process_does(site: Site) -> None:
-    history = History(site.dsn)
+    history = History(lambda: site.dsn)
     for minute, verdict in enumerate(("in_step", "trouble", "in_step")):
         history.add(record(verdict, minute=minute))
     found, why = history.groups()
