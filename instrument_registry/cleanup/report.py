@@ -165,6 +165,8 @@ def _age(entry: Entry, now: datetime) -> float:
 
 def undone_as_text(done: Undone, *, is_dry: bool) -> str:
     """What an undo did, or would do."""
+    if not done.restored and not done.failed and not done.elsewhere:
+        return "Nothing to put back: every file is in its place.\n"
     title = "Would be put back (dry run)" if is_dry else "Put back"
     lines = [f"{title}: {shown.files(len(done.restored))}"]
     lines += [f"  {shown.name(path)}" for path in done.restored]
