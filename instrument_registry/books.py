@@ -6,10 +6,8 @@ That, and columns instead of a dict a row, keeps half a million rows in some 150
 
 from __future__ import annotations
 
-import gc
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import is_not
@@ -178,18 +176,6 @@ def books_of(contents: Contents) -> dict[str, Book]:
         for columns in contents.brokers
         if columns.settled is not None
     }
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Build half a million tuples without the collector going over them again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _book(contents: Contents, columns: BrokerColumns, known: Settled, numbers: Numbers) -> Book:

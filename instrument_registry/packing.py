@@ -73,9 +73,10 @@ def _columns(broker: str, parts: Iterator[memoryview]) -> BrokerColumns:
 
 def _pooled(values: Sequence[object]) -> tuple[bytes, bytes]:
     """Each value once, as text, and which of them stands at each place."""
-    places: dict[object, int] = {}
-    at = array(_PLACE, (places.setdefault(value, len(places)) for value in values))
-    return _joined(map(str, places)), at.tobytes()
+    pool = dict.fromkeys(values)
+    places = dict(zip(pool, range(len(pool)), strict=True))
+    at = array(_PLACE, map(places.__getitem__, values))
+    return _joined(map(str, pool)), at.tobytes()
 
 
 def _unpooled(read: Callable[[str], Any], parts: Iterator[memoryview]) -> Sequence[Any]:

@@ -8,12 +8,14 @@ the database; a publication that arrives meanwhile is not half of it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, timedelta
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Final
 
-from instrument_registry.books import collector_paused
 from instrument_registry.broker_names import public_name
+from instrument_registry.collector import collector_paused
 from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing, unlike
 from instrument_registry.errors import RegistryUnavailable, SourceRefused
 from instrument_registry.records import Publication, RegistryType
@@ -25,16 +27,18 @@ _SEPARATOR: Final = "\x1f"
 _WITHIN: Final = "\x1e"
 _PARTS: Final = 7
 _CONNECT_SECONDS: Final = 10
+_FIRST_DAY: Final = date(1, 1, 1)
 _FOCUS_ONLY: Final = "where canonical_id in (select canonical_id from marts.focus_instruments)"
-# What all strikes of an expiry share is one text: most of it is split once, not once a row.
+# What all strikes of an expiry share is one text: most of it is split once, not once a row. Numbers
+# keep their trailing zeros, and a day is a number: what repeats is read once, here.
 _COLUMNS: Final = (
     "tradingsymbol",
     "broker_token",
     "coalesce(canonical_id, '')",
     """concat_ws(chr(30), exchange, segment, name, coalesce(lot_size, 0),
-        trim_scale(coalesce(tick_size_inr, 0)),
-        coalesce(to_char(expiry_date, 'YYYY-MM-DD'), ''), instrument_type)""",
-    "trim_scale(coalesce(strike, 0))",
+        coalesce(tick_size_inr, 0), coalesce(expiry_date - date '0001-01-01', -1),
+        instrument_type)""",
+    "coalesce(strike, 0)",
 )
 _ISINS: Final = """
     select canonical_id, isin from marts.broker_instruments
@@ -59,32 +63,44 @@ def read_contents(
         RegistryUnavailable: no connection, or no right to read.
         SourceRefused: nothing is published, or a value that cannot be carried.
     """
-    with connected(database_url) as connection, collector_paused():
+    with connected(database_url) as connection:
         connection.execute("set transaction isolation level repeatable read, read only")
-        found = connection.execute(_PUBLICATION).fetchone()
-        if found is None:
-            raise SourceRefused("the database holds no publication yet; run `warehouse sync`")
-        where = _FOCUS_ONLY if registry_type is RegistryType.INTRADAY_FOCUS else ""
-        # Unordered: one pass hands each row to all of them, so that they agree on its place.
-        columns = ", ".join(
-            f"string_agg(({column})::text, chr({ord(_SEPARATOR)}))" for column in _COLUMNS
-        )
-        rows = connection.execute(
-            f"select broker, count(*), bool_or(is_stale), {columns} "  # noqa: S608 - constants
-            f"from marts.broker_instruments {where} group by broker "
-            "order by (broker <> 'kite'), broker"
-        ).fetchall()
-        isins = connection.execute(_ISINS).fetchall()
-        focus = connection.execute("select canonical_id from marts.focus_instruments").fetchall()
-    stale = tuple(public_name(row[0]) for row in rows if row[2])
-    number, published_at, as_of_date = found
-    publication = Publication(number, published_at, as_of_date, "postgresql", stale)
-    its_isins: dict[str, set[str]] = {}
-    for identity, isin in isins:
-        its_isins.setdefault(identity, set()).add(isin)
-    return _contents(
-        publication, rows, unlike(its_isins), frozenset(identity for (identity,) in focus)
+        return contents_of(connection.cursor(), registry_type)
+
+
+def contents_of(
+    cursor: psycopg.Cursor[tuple[Any, ...]],
+    registry_type: RegistryType = RegistryType.COMPREHENSIVE,
+) -> Contents:
+    """The last publication, in the transaction of a cursor.
+
+    Raises:
+        SourceRefused: nothing is published, or a value that cannot be carried.
+    """
+    found = cursor.execute(_PUBLICATION).fetchone()
+    if found is None:
+        raise SourceRefused("the database holds no publication yet; run `warehouse sync`")
+    where = _FOCUS_ONLY if registry_type is RegistryType.INTRADAY_FOCUS else ""
+    # Unordered: one pass hands each row to all of them, so that they agree on its place.
+    columns = ", ".join(
+        f"string_agg(({column})::text, chr({ord(_SEPARATOR)}))" for column in _COLUMNS
     )
+    with collector_paused():
+        rows = cursor.execute(
+            f"select broker, count(*), bool_or(is_stale), {columns} "  # noqa: S608 - constants
+            f"from marts.broker_instruments {where} group by broker"
+        ).fetchall()
+        rows.sort(key=lambda row: (row[0] != "kite", row[0]))
+        isins = cursor.execute(_ISINS).fetchall()
+        focus = cursor.execute("select canonical_id from marts.focus_instruments").fetchall()
+        stale = tuple(public_name(row[0]) for row in rows if row[2])
+        number, published_at, as_of_date = found
+        publication = Publication(number, published_at, as_of_date, "postgresql", stale)
+        its_isins: dict[str, set[str]] = {}
+        for identity, isin in isins:
+            its_isins.setdefault(identity, set()).add(isin)
+        different, focused = unlike(its_isins), frozenset(identity for (identity,) in focus)
+        return _contents(publication, rows, different, focused)
 
 
 def newest_publication(connection: psycopg.Connection) -> int:
@@ -152,9 +168,8 @@ def _contents(
 
 def _number(ids: dict[str, int], identities: list[str]) -> None:
     """Give each id that is new the next number; the empty one has its own."""
-    for identity in dict.fromkeys(identities):
-        if identity not in ids:
-            ids[identity] = len(ids) - 1
+    fresh = [identity for identity in dict.fromkeys(identities) if identity not in ids]
+    ids.update(zip(fresh, count(len(ids) - 1)))
 
 
 def _shifted(broker: str) -> SourceRefused:
@@ -171,31 +186,42 @@ class _Pools:
         self.listings: list[Listing] = []
         self.strike_at: dict[str, int] = {"0": 0}
         self.type_at: dict[str, int] = {}
+        self.texts: dict[str, str] = {}
 
     def shared(self, broker: str, texts: list[str]) -> tuple[array[int], array[int]]:
         """Positions of a broker's listings and types."""
-        listing_at: dict[str, int] = {}
-        type_of: dict[str, int] = {}
-        for text in dict.fromkeys(texts):
-            parts = text.split(_WITHIN)
-            if len(parts) != _PARTS:
-                raise _shifted(broker)
-            exchange, segment, name, lot_size, tick_size, expiry, kind = parts
-            type_of[text] = self.type_at.setdefault(kind, len(self.type_at))
-            listing_at[text] = len(self.listings)
-            self.listings.append(
-                (
-                    exchange, segment, name, public_name(broker), int(lot_size),
-                    float(tick_size), expiry,
-                )
-            )  # fmt: skip
+        distinct = list(dict.fromkeys(texts))
+        parts = [text.split(_WITHIN) for text in distinct]
+        if set(map(len, parts)) - {_PARTS}:
+            raise _shifted(broker)
+        columns = zip(*parts, strict=True) if parts else [()] * _PARTS
+        exchanges, segments, names, lots, ticks, days, kinds = columns
+        expiries = {day: _expiry(day) for day in set(days)}
+        first = len(self.listings)
+        self.listings += zip(
+            self._once(exchanges), self._once(segments), self._once(names),
+            repeat(public_name(broker), len(parts)), map(int, lots), map(float, ticks),
+            map(expiries.__getitem__, days), strict=True,
+        )  # fmt: skip
+        for kind in dict.fromkeys(kinds):
+            self.type_at.setdefault(kind, len(self.type_at))
+        listing_at = dict(zip(distinct, range(first, len(self.listings)), strict=True))
+        type_of = dict(zip(distinct, map(self.type_at.__getitem__, kinds), strict=True))
         return (
             array("I", map(listing_at.__getitem__, texts)),
             array("B", map(type_of.__getitem__, texts)),
         )
+
+    def _once(self, texts: Sequence[str]) -> Iterable[str]:
+        """The same texts, each one object only."""
+        return map(self.texts.setdefault, texts, texts)
 
     def strikes(self, texts: list[str]) -> array[int]:
         """Positions of strikes."""
         for text in dict.fromkeys(texts):
             self.strike_at.setdefault(text, len(self.strike_at))
         return array("I", map(self.strike_at.__getitem__, texts))
+
+
+def _expiry(days: str) -> str:
+    return "" if days == "-1" else str(_FIRST_DAY + timedelta(int(days)))

@@ -10,19 +10,22 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, repeat
-from operator import ne
+from typing import Final
 
+from instrument_registry.collector import collector_paused
 from instrument_registry.contents import NO_ID, NO_ROW, BrokerColumns, Contents, Settled
 
+_CASH: Final = frozenset({"NSE:", "BSE:"})
 _Groups = dict[str, list[int]]
 
 
 def settle(contents: Contents) -> None:
     """Give each broker's columns what they mean, unless they have it."""
     if any(columns.settled is None for columns in contents.brokers):
-        cash = Cash.of(contents)
-        for columns in contents.brokers:
-            columns.settled = _settled(contents, columns, cash)
+        with collector_paused():
+            cash = Cash.of(contents)
+            for columns in contents.brokers:
+                columns.settled = _settled(contents, columns, cash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,17 @@ class Cash:
     @classmethod
     def of(cls, contents: Contents) -> Cash:
         """Those of a publication."""
-        places = range(len(contents.ids))
-        listed = zip(contents.ids, places, strict=True)
-        ids = {one: at for one, at in listed if one.startswith(("NSE:", "BSE:"))}
+        ids: dict[str, int] = {}
+        indices: list[str] = []
+        for at, one in enumerate(contents.ids):
+            head = one[:4]
+            if head in _CASH:
+                ids[one] = at
+            elif head == "INDE" and one.startswith("INDEX:"):
+                indices.append(one[6:])
         at_nse = frozenset(one[4:] for one in ids if one[0] == "N")
         in_series = frozenset(one[:-3] for one in at_nse if one[-3:-2] == "-")
         symbols = frozenset(one[4:] for one in ids)
-        indices = (one[6:] for one in contents.ids if one.startswith("INDEX:"))
         unlike = contents.unlike.union(indices)
         return cls(ids, symbols, in_series, at_nse | in_series | unlike, unlike)
 
@@ -83,11 +90,12 @@ class Cash:
 
 
 def _settled(contents: Contents, columns: BrokerColumns, cash: Cash) -> Settled:
-    lost = array("I", (at for at, one in enumerate(columns.ids) if one == NO_ID))
-    symbols, ids = columns.symbols, columns.ids
+    is_lost = map(NO_ID.__eq__, columns.ids)
+    lost = array("I", compress(range(len(columns.ids)), is_lost))
+    symbols, ids = columns.symbols, columns.ids.tolist()
     if lost:
-        known = [one != NO_ID for one in columns.ids]
-        symbols, ids = list(compress(symbols, known)), array("i", compress(ids, known))
+        known = [one != NO_ID for one in ids]
+        symbols, ids = list(compress(symbols, known)), list(compress(ids, known))
     by_symbol = _shared(symbols)
     at_id, by_id = _rows_of_ids(ids, len(contents.ids))
     meant = _shares_settled(contents.ids, symbols, ids, by_symbol, at_id, cash)
@@ -105,12 +113,11 @@ def _shares_settled(  # noqa: PLR0917 - all that is known of a broker's rows
     is_cash = bytearray(len(names))
     for at in cash.ids.values():
         is_cash[at] = 1
-    shares = compress(range(len(ids)), map(is_cash.__getitem__, ids))
-    alone = ((symbols[at], at) for at in shares)
-    suspects = [
-        (symbol, at) for symbol, at in alone
-        if cash.is_doubtful(symbol, names[ids[at]]) and symbol not in by_symbol
-    ]  # fmt: skip
+    suspects = []
+    for at in compress(range(len(ids)), map(is_cash.__getitem__, ids)):
+        symbol = symbols[at]
+        if cash.is_doubtful(symbol, names[ids[at]]) and symbol not in by_symbol:
+            suspects.append((symbol, at))
     # What begins with no share means none: it is shared already, or a contract.
     doubtful = [symbol for symbol, rows in by_symbol.items() if is_cash[ids[rows[0]]]]
     candidates = [(symbol, [at]) for symbol, at in suspects]
@@ -130,21 +137,23 @@ def _shares_settled(  # noqa: PLR0917 - all that is known of a broker's rows
 
 def _shared(symbols: Sequence[str]) -> _Groups:
     """The positions of those that stand more than once."""
-    last = dict(zip(symbols, range(len(symbols)), strict=True))
-    if len(last) == len(symbols):
-        return {}
-    # Only the last position of each is kept: any other is one of several.
-    places = range(len(symbols))
-    several = set(compress(symbols, map(ne, map(last.__getitem__, symbols), places)))
+    seen: set[str] = set()
+    several: set[str] = set()
+    for symbol in symbols:
+        if symbol in seen:
+            several.add(symbol)
+        else:
+            seen.add(symbol)
     found: _Groups = {}
-    for at in compress(places, map(several.__contains__, symbols)):
+    for at in compress(range(len(symbols)), map(several.__contains__, symbols)):
         found.setdefault(symbols[at], []).append(at)
     return found
 
 
 def _rows_of_ids(ids: Sequence[int], count: int) -> tuple[array[int], dict[int, list[int]]]:
     """Of each id its row, `NO_ROW` for none or several; and the several, by the id's number."""
-    rows = array("i", [NO_ROW]) * count
+    # Lists: an array makes a number anew each time that it is looked at.
+    rows = [NO_ROW] * count
     again: dict[int, list[int]] = {}
     for at, one in enumerate(ids):
         if rows[one] == NO_ROW:
@@ -153,7 +162,7 @@ def _rows_of_ids(ids: Sequence[int], count: int) -> tuple[array[int], dict[int, 
             again.setdefault(one, [rows[one]]).append(at)
     for one in again:
         rows[one] = NO_ROW
-    return rows, again
+    return array("i", rows), again
 
 
 def _flat(groups: Iterable[Sequence[int]]) -> tuple[array[int], array[int]]:

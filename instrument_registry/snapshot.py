@@ -16,8 +16,9 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, Final
@@ -34,24 +35,33 @@ _FIRST_LINE: Final = b"%s %d\n" % (_NAME, VERSION)
 _LENGTH: Final = 8
 _DIGEST: Final = 32
 _LONGEST_HEADER: Final = 1 << 20
+_AT_ONCE: Final = 1 << 18
 _KEPT: Final = "the file that was there is as it was"
 
 
-def write(path: Path | str, contents: Contents) -> int:
-    """Write the snapshot of a publication, with its focus set if it is known.
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a whole snapshot holds.
+
+    Attributes:
+        publication: which one.
+        fingerprint: what the publication was made from; empty where it was not said.
+    """
+
+    publication: Publication
+    fingerprint: str
+
+
+def packed(contents: Contents, fingerprint: str = "") -> bytes:
+    """The bytes of a snapshot of a publication, with its focus set if it is known.
 
     Args:
-        path: the file; its folder is made if it is not there.
         contents: the whole publication, as `postgres.read_contents` reads it.
-
-    Returns:
-        The size in bytes.
+        fingerprint: what it was made from; tells equal numbers of two warehouses apart.
 
     Raises:
-        SnapshotRefused: a text with the character 31 in it, or bytes of another order.
-        RegistryUnavailable: the file cannot be written; the old one stands.
+        SnapshotRefused: a text with the character 31 in it.
     """
-    target = Path(path)
     pieces = {RegistryType.COMPREHENSIVE: pack(contents)}
     if contents.focus is not None:
         pieces[RegistryType.INTRADAY_FOCUS] = pack(contents.focused())
@@ -62,12 +72,33 @@ def write(path: Path | str, contents: Contents) -> int:
         at += len(data)
     told = asdict(contents.publication) | {"source": "snapshot", "passed_over": ()}
     header = json.dumps(
-        {"publication": told, "byte_order": sys.byteorder, "sections": sections},
+        {
+            "publication": told, "fingerprint": fingerprint, "byte_order": sys.byteorder,
+            "sections": sections,
+        },
         default=lambda value: value.isoformat(),
-    ).encode()
+    ).encode()  # fmt: skip
     start = _FIRST_LINE + len(header).to_bytes(_LENGTH, "little")
     start += _digest(header)
-    whole = b"".join((start, header, *(data for data, _ in pieces.values())))
+    return b"".join((start, header, *(data for data, _ in pieces.values())))
+
+
+def write(path: Path | str, contents: Contents) -> int:
+    """Write the snapshot of a publication.
+
+    Args:
+        path: the file; its folder is made if it is not there.
+        contents: as `packed`.
+
+    Returns:
+        The size in bytes.
+
+    Raises:
+        SnapshotRefused: a text with the character 31 in it.
+        RegistryUnavailable: the file cannot be written; the old one stands.
+    """
+    target = Path(path)
+    whole = packed(contents)
     try:
         replace(target, whole)
     except OSError as error:
@@ -97,25 +128,42 @@ def read(path: Path | str, registry_type: RegistryType = RegistryType.COMPREHENS
         SnapshotRefused: it is torn, foreign, or of another version.
         RegistryUnavailable: there is none, or it cannot be read.
     """
-    target = Path(path)
-    try:
-        with target.open("rb") as file:
-            header, start = _header(target, file)
-            return _section(target, file, header, start, registry_type)
-    except OSError as error:
-        raise RegistryUnavailable(f"{target} cannot be read: {error.strerror}") from error
+    with _opened(path) as (target, file):
+        header, start = _header(target, file)
+        return _section(target, file, header, start, registry_type)
 
 
 def publication_of(path: Path | str) -> Publication:
-    """Which publication a snapshot holds, without reading its rows.
+    """Which publication a snapshot says that it holds, without its rows being looked at.
 
     Raises:
         SnapshotRefused, RegistryUnavailable: as `read`.
     """
+    with _opened(path) as (target, file):
+        return _publication(target, _header(target, file)[0])
+
+
+def held(path: Path | str) -> Held:
+    """Which publication a snapshot holds, once every byte of it fits its checksum.
+
+    Raises:
+        SnapshotRefused, RegistryUnavailable: as `read`.
+    """
+    with _opened(path) as (target, file):
+        header, start = _header(target, file)
+        for name, section in header["sections"].items():
+            file.seek(start + section["at"])
+            if _digest_ahead(file, section["bytes"]) != section["sha256"]:
+                raise _torn(target, name)
+        return Held(_publication(target, header), header["fingerprint"])
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[tuple[Path, IO[bytes]]]:
     target = Path(path)
     try:
         with target.open("rb") as file:
-            return _publication(target, _header(target, file)[0])
+            yield target, file
     except OSError as error:
         raise RegistryUnavailable(f"{target} cannot be read: {error.strerror}") from error
 
@@ -154,7 +202,7 @@ def _section(
     file.seek(start + section["at"])
     data = file.read(section["bytes"])
     if _digest(data).hex() != section["sha256"]:
-        raise _refused(path, f"its {kind.value} rows are torn", "rows that fit their checksum")
+        raise _torn(path, kind.value)
     return unpack(data, section["layout"], _publication(path, header))
 
 
@@ -177,8 +225,20 @@ def _digest(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def _digest_ahead(file: IO[bytes], size: int) -> str:
+    """Of the bytes that come, through a buffer that stays in the processor's cache."""
+    found, buffer = hashlib.sha256(), memoryview(bytearray(_AT_ONCE))
+    while size > 0 and (count := file.readinto(buffer[:size])):  # type: ignore[attr-defined]  # binary files have it
+        found.update(buffer[:count])
+        size -= count
+    return found.hexdigest()
+
+
+def _torn(path: Path, section: str) -> SnapshotRefused:
+    return _refused(path, f"its {section} rows are torn", "rows that fit their checksum")
+
+
 def _refused(path: Path, seen: str, expected: str) -> SnapshotRefused:
     return SnapshotRefused(
-        f"{path} was not taken: {seen}; expected {expected}. "
-        "Write it anew with instrument_registry.snapshot.write_published"
+        f"{path} was not taken: {seen}; expected {expected}. `warehouse export` writes it anew"
     )

@@ -27,15 +27,19 @@ import redis
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from instrument_registry import snapshot
+from instrument_registry.books import books_of
+from instrument_registry.records import RegistryType
+
 PROJECT = Path(__file__).resolve().parents[1]
 TIMEOUT_SECONDS = 180
 # How long a condition may take to come true before a test fails.
 DEADLINE_SECONDS = 60
 
-POSTGRES, REDIS, DOTENV, LOOKUP, FOCUS = (
-    "postgres", "redis", "dotenv", "token_lookup", "focus_instruments",
+POSTGRES, REDIS, DOTENV, SNAPSHOT, LOOKUP, FOCUS = (
+    "postgres", "redis", "dotenv", "registry_snapshot", "token_lookup", "focus_instruments",
 )  # fmt: skip
-DESTINATIONS = (POSTGRES, REDIS, DOTENV, LOOKUP, FOCUS)
+DESTINATIONS = (POSTGRES, REDIS, DOTENV, SNAPSHOT, LOOKUP, FOCUS)
 
 T = TypeVar("T")
 
@@ -157,6 +161,7 @@ class Seen:
     env: bytes | None
     token_lookup: bytes | None
     focus: bytes | None
+    registry: tuple[Any, ...] | None
 
     def by_destination(self) -> dict[str, object]:
         """What each destination shows, without the instants at which it was written."""
@@ -166,6 +171,7 @@ class Seen:
             POSTGRES: (self.instruments, self.active, self.marts, self.publication),
             REDIS: (self.redis, marker),
             DOTENV: self.env,
+            SNAPSHOT: self.registry,
             LOOKUP: None if self.token_lookup is None else json.loads(self.token_lookup),
             FOCUS: focus,
         }
@@ -213,6 +219,10 @@ class Installation:
     @property
     def files(self) -> Path:
         return self.folder / "home" / "files"
+
+    @property
+    def snapshot(self) -> Path:
+        return self.folder / "home" / "registry.snapshot"
 
     def environment(self, **extra: str) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
@@ -311,6 +321,7 @@ class Installation:
             env=_bytes(self.env_file),
             token_lookup=_bytes(self.files / "token_lookup_enriched.json"),
             focus=_bytes(self.files / "focus_instruments.json"),
+            registry=_registry(self.snapshot),
         )
 
     def _marts(self, connection: psycopg.Connection) -> dict[str, tuple[str, ...]]:
@@ -427,6 +438,20 @@ def _rows(connection: psycopg.Connection, table: str, query: str) -> tuple[tuple
     if not exists or not exists[0]:
         return ()
     return tuple(connection.execute(query).fetchall())  # type: ignore[arg-type]
+
+
+def _registry(path: Path) -> tuple[Any, ...] | None:
+    """Every row that a registry finds in the snapshot, and which publication it says it is.
+
+    Fails when the file holds no whole snapshot: nobody may ever see half of one.
+    """
+    if not path.exists():
+        return None
+    whole = snapshot.read(path)
+    rows = sorted(row for book in books_of(whole).values() for row in book.rows)
+    focus = snapshot.read(path, RegistryType.INTRADAY_FOCUS)
+    told = whole.publication
+    return told.number, told.as_of_date, tuple(rows), focus.rows, sorted(whole.focus or ())
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -23,6 +23,7 @@ from exporters.json_files import FocusInstrumentsFile, TokenLookupFile
 from exporters.postgres import exported_digest, last_publication_id, record_export
 from exporters.published import PUBLISHED_SCHEMA
 from exporters.redis import RedisHashes
+from exporters.registry_snapshot import RegistrySnapshot
 from warehouse.display import TimedStages
 from warehouse.errors import ServiceUnavailable, WarehouseError
 from warehouse.session import Warehouse
@@ -84,15 +85,20 @@ def _focus(warehouse: Warehouse, connection: psycopg.Connection, schema: str) ->
     )
 
 
+def _registry(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+    return RegistrySnapshot(warehouse.settings.registry_snapshot_path, connection, schema=schema)
+
+
 # What a trading program reads first comes first.
 MAKERS: dict[str, Maker] = {
     "redis": _redis,
     "dotenv": _dotenv,
+    "registry_snapshot": _registry,
     "token_lookup": _token_lookup,
     "focus_instruments": _focus,
     "canonical_instruments": _canonical,
 }
-FILES = ("token_lookup", "focus_instruments", "canonical_instruments")
+FILES = ("registry_snapshot", "token_lookup", "focus_instruments", "canonical_instruments")
 _OF_SEVERAL_FEEDS = {"canonical_instruments"}
 
 

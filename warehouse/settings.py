@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     token_lookup_file: Path | None = None
     focus_instruments_file: Path | None = None
     canonical_instruments_file: Path | None = None
+    registry_snapshot_file: Path | None = None
 
     as_of: date | None = None
     feeds: Annotated[tuple[str, ...], NoDecode] = ("kite",)
@@ -160,6 +161,12 @@ class Settings(BaseSettings):
         return (
             self.canonical_instruments_file or self.home / "files/canonical_instruments.yaml"
         ).absolute()
+
+    @property
+    def registry_snapshot_path(self) -> Path:
+        """Where the registry's snapshot is written, and where the registry looks for it."""
+        found = self.registry_snapshot_file or self.home / "registry.snapshot"
+        return found.expanduser().absolute()
 
 
 class FeedSettings(BaseSettings):

@@ -115,11 +115,15 @@ def test_every_destination_is_an_exposure(dbt: Dbt) -> None:
         "dotenv": "exp_dotenv__instruments",
         "token_lookup": "exp_json__token_lookup",
         "focus_instruments": "exp_json__focus_instruments",
+        "registry_snapshot": "broker_instruments",
     }
     for exposure in dbt.manifest.exposures.values():
         models_read = {key.rpartition(".")[2] for key in exposure.depends_on.nodes}
         assert models_read == {
-            destination["model"] for destination in exposure.config.meta["destinations"]
+            destination[name]
+            for destination in exposure.config.meta["destinations"]
+            for name in ("model", "focus_model")
+            if name in destination
         }
 
 

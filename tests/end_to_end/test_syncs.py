@@ -25,7 +25,8 @@ READS = frozenset(
 
 def touched(folder: Path) -> dict[str, tuple[int, int, int]]:
     """Inode, size and time of every file that consumers read."""
-    paths = [path for path in folder.rglob("*") if path.is_file()]
+    found = [folder, *folder.rglob("*")]
+    paths = [path for path in found if path.is_file()]
     return {
         str(path): (path.stat().st_ino, path.stat().st_size, path.stat().st_mtime_ns)
         for path in paths
@@ -55,7 +56,7 @@ def writes_to_redis(at: Installation) -> set[str]:
 
 def test_the_same_dump_again_changes_nothing_at_all(published: Published) -> None:
     at = published.at
-    files = touched(at.env_file.parent) | touched(at.files)
+    files = touched(at.env_file.parent) | touched(at.files) | touched(at.snapshot)
     rows = versions(at)
     with at.redis() as client:
         client.config_resetstat()
@@ -64,7 +65,7 @@ def test_the_same_dump_again_changes_nothing_at_all(published: Published) -> Non
     assert "Already published as 1" in done.out
     assert "build:" not in done.out
     assert versions(at) == rows
-    assert touched(at.env_file.parent) | touched(at.files) == files
+    assert touched(at.env_file.parent) | touched(at.files) | touched(at.snapshot) == files
     assert at.seen() == published.seen
 
 
@@ -251,14 +252,14 @@ def test_damaged_published_tables_are_published_anew(published: Published) -> No
 
 def test_a_dry_run_plans_everything_and_writes_nothing(published: Published) -> None:
     at = published.at
-    files = touched(at.env_file.parent) | touched(at.files)
+    files = touched(at.env_file.parent) | touched(at.files) | touched(at.snapshot)
     rows = versions(at)
     with at.redis() as client:
         client.config_resetstat()
     done = at.sync(published.next_dump, "--dry-run").ok()
     assert writes_to_redis(at) == set()
     assert versions(at) == rows
-    assert touched(at.env_file.parent) | touched(at.files) == files
+    assert touched(at.env_file.parent) | touched(at.files) | touched(at.snapshot) == files
     assert at.seen() == published.seen
     assert "Dry run" in done.out
     assert "run it again without the dry run" in done.out

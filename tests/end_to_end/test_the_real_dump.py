@@ -99,7 +99,7 @@ def test_the_ledger_and_the_report_tell_the_publication(whole: Whole) -> None:
     assert int(rows) > 125_000
     exports = whole.at.execute("select destination, status from ops.exports order by 1")
     assert {status for _, status in exports} == {"complete"}
-    assert len(exports) == 4
+    assert len(exports) == 5
     page = Path(whole.first.document["report"])
     assert "green" in page.read_text().lower()
     verdict = json.loads(page.with_name("summary.json").read_text())

@@ -36,6 +36,9 @@ def test_a_rollback_puts_the_publication_before_back_everywhere(
     assert (back.instruments, back.active) == (old.instruments, old.active)
     assert back.marts == old.marts
     assert back.publication == 3
+    # What the registry finds is of the day before, under the number that it has now.
+    assert old.registry
+    assert back.registry == (3, *old.registry[1:])
     assert at.execute("select rollback_of from ops.publications order by 1") == [
         (1,),
         (None,),
@@ -89,6 +92,7 @@ def test_export_brings_everything_to_the_last_publication(published: Published) 
         client.flushall()
     at.env_file.unlink()
     (at.files / "token_lookup_enriched.json").unlink()
+    at.snapshot.unlink()
     would = at.run("export", "--dry-run", "--json").ok().document
     assert {one["destination"]: one["status"] for one in would["destinations"]}[
         "redis"
@@ -99,6 +103,7 @@ def test_export_brings_everything_to_the_last_publication(published: Published) 
     seen = at.seen()
     assert (seen.redis, seen.marker) == (published.seen.redis, published.seen.marker)
     assert seen.token_lookup == published.seen.token_lookup
+    assert seen.registry == published.seen.registry
     assert at.env_tokens() == dumps.tokens_of(published.rows, "NIFTY")
 
 

@@ -10,7 +10,17 @@ import psutil
 import pytest
 
 from tests.faults.conftest import Laboratory
-from tests.installation import DOTENV, FOCUS, LOOKUP, POSTGRES, REDIS, Kept, Running, until
+from tests.installation import (
+    DOTENV,
+    FOCUS,
+    LOOKUP,
+    POSTGRES,
+    REDIS,
+    SNAPSHOT,
+    Kept,
+    Running,
+    until,
+)
 
 # Said by a sync before it publishes, in this order.
 UNPUBLISHED = (
@@ -25,6 +35,7 @@ EXPORTED = (
     "redis: written",
     "dotenv: exporting",
     "dotenv: written",
+    "registry_snapshot: exporting",
     "token_lookup: exporting",
     "token_lookup: written",
     "focus_instruments: exporting",
@@ -136,7 +147,7 @@ def unexported(laboratory: Laboratory) -> Kept:
     running.kill()
     lab.redis.thaw()
     # The files are written beside Redis: they may be there already.
-    lab.assert_pending(REDIS, DOTENV, either=(LOOKUP, FOCUS))
+    lab.assert_pending(REDIS, DOTENV, either=(SNAPSHOT, LOOKUP, FOCUS))
     return lab.at.keep("unexported")
 
 
@@ -170,7 +181,7 @@ def test_killed_in_the_middle_of_writing_redis(lab: Laboratory) -> None:
         running.kill()
         client.execute_command("CLIENT", "UNPAUSE")
     # The files are written beside Redis.
-    lab.assert_pending(REDIS, DOTENV, either=(LOOKUP, FOCUS))
+    lab.assert_pending(REDIS, DOTENV, either=(SNAPSHOT, LOOKUP, FOCUS))
     lab.converge()
 
 

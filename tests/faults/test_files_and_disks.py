@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Laboratory
-from tests.installation import DOTENV, LOOKUP, Done, Kept
+from tests.installation import DOTENV, LOOKUP, SNAPSHOT, Done, Kept
 
 BLOCK = 4_096
 SMALL_FILES_ONLY = """
@@ -36,6 +36,17 @@ def pending(laboratory: Laboratory) -> Iterator[Kept]:
     kept = lab.at.keep("no-files")
     yield kept
     lab.heal()
+
+
+@pytest.fixture
+def without_snapshot(laboratory: Laboratory) -> Iterator[Laboratory]:
+    """The new publication everywhere but in the registry's snapshot."""
+    laboratory.put_back(laboratory.kept_new)
+    old = laboratory.kept_old.folder / "home" / laboratory.at.snapshot.name
+    shutil.copy2(old, laboratory.at.snapshot)
+    laboratory.assert_pending(SNAPSHOT)
+    yield laboratory
+    laboratory.heal()
 
 
 @pytest.fixture
@@ -178,6 +189,50 @@ def test_the_folder_of_the_json_files_is_read_only(behind: Laboratory) -> None:
     with immutable(behind.at.files):
         done = behind.at.sync(behind.next_dump)
     is_told_and_finished_later(behind, done, LOOKUP)
+
+
+def test_the_folder_of_the_snapshot_is_read_only(without_snapshot: Laboratory) -> None:
+    at = without_snapshot.at
+    place = at.folder / "registry"
+    place.mkdir()
+    path = place / "it"
+    shutil.copy2(at.snapshot, path)
+    before = path.read_bytes()
+    with immutable(place):
+        done = at.run("export", REGISTRY_SNAPSHOT_FILE=str(path))
+    assert done.code == 5, done
+    assert str(path) in done.err
+    # Who reads it goes on with the publication before.
+    assert path.read_bytes() == before
+    is_told_and_finished_later(without_snapshot, done, SNAPSHOT)
+    shutil.rmtree(place)
+
+
+def test_the_disk_of_the_snapshot_is_full(without_snapshot: Laboratory) -> None:
+    at = without_snapshot.at
+    place = at.folder / "registry"
+    place.mkdir()
+    path = place / "it"
+    with mounted(place, "size=1m"):
+        shutil.copy2(at.snapshot, path)
+        fill_up(place / "filler", 2)
+        with path.open("rb") as reader:
+            done = at.run("export", REGISTRY_SNAPSHOT_FILE=str(path))
+            assert reader.read() == path.read_bytes() == at.snapshot.read_bytes()
+        assert sorted(one.name for one in place.iterdir()) == ["filler", "it"]
+    assert "full" in done.err
+    is_told_and_finished_later(without_snapshot, done, SNAPSHOT)
+    place.rmdir()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04 a pickle", None])
+def test_a_torn_or_foreign_snapshot_is_replaced(
+    without_snapshot: Laboratory, content: bytes | None
+) -> None:
+    path = without_snapshot.at.snapshot
+    whole = without_snapshot.kept_new.folder / "home" / path.name
+    path.write_bytes(whole.read_bytes()[:-1] + b"?" if content is None else content)
+    without_snapshot.converge()
 
 
 def test_the_backups_folder_cannot_be_made(behind: Laboratory) -> None:
