@@ -4,6 +4,7 @@
     |-- ManifestRefused   the manifest cannot be read, or says what cannot be meant
     |-- RootRefused       the folder is none that may be cleaned
     |-- TrashRefused      the trash folder, or the run that is to be undone, is none of ours
+    |-- TrashUnwritable   the trash cannot be written: no right to, or no room
     `-- RunInProgress     another run has this folder
 
 What goes wrong with one file stops nothing: it is a line of the report.
@@ -28,6 +29,10 @@ class RootRefused(CleanupError, ValueError):
 
 class TrashRefused(CleanupError, ValueError):
     """The trash folder, or the run that is to be undone, is none of ours."""
+
+
+class TrashUnwritable(CleanupError):
+    """The trash cannot be written: no right to, or no room."""
 
 
 class RunInProgress(CleanupError):

@@ -6,6 +6,7 @@ folder that it was.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -13,7 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from instrument_registry.cleanup.errors import RootRefused, RunInProgress, TrashRefused
+from instrument_registry.cleanup.errors import (
+    RootRefused,
+    RunInProgress,
+    TrashRefused,
+    TrashUnwritable,
+)
 from instrument_registry.cleanup.tree import TRASH
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -58,6 +64,7 @@ def root_and_trash(root: Path, *, make: bool) -> Iterator[tuple[int, int]]:
     Raises:
         RootRefused: the root is gone.
         TrashRefused: there is no trash, or something else stands in its place.
+        TrashUnwritable: no right to it, or no room.
         RunInProgress: another run has it.
     """
     try:
@@ -85,9 +92,12 @@ def _trash(root: Path, at_root: int, *, make: bool) -> int:
     except FileNotFoundError:
         raise TrashRefused(f"{where} is not there: nothing was ever moved under {root}") from None
     except OSError as error:
-        raise TrashRefused(
-            f"{where} cannot be opened as a folder (it may not be a symlink): {error.strerror}; "
-            "nothing was moved"
+        if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+            raise TrashRefused(
+                f"{where} is a symlink or a file; expected a folder, nothing was moved"
+            ) from error
+        raise TrashUnwritable(
+            f"{where} cannot be opened: {error.strerror}; nothing was moved"
         ) from error
     if os.fstat(at_trash).st_dev != os.fstat(at_root).st_dev:
         os.close(at_trash)
@@ -101,7 +111,7 @@ def _locked(root: Path, at_trash: int) -> Iterator[None]:
     try:
         lock = os.open(_LOCK, flags, 0o600, dir_fd=at_trash)
     except OSError as error:
-        raise TrashRefused(
+        raise TrashUnwritable(
             f"{root / TRASH / _LOCK} cannot be opened: {error.strerror}; nothing was moved"
         ) from error
     try:

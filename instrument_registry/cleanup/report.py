@@ -96,8 +96,10 @@ def _notes(survey: Survey, cut_off: Sequence[str]) -> list[str]:
         lines.append(f"Not looked into: {_some(entered, _FILES_SHOWN)}.")
     if large := [shown.name(one) for one in searched.too_large]:
         lines.append(f"Too large to search for names: {_some(large)}.")
-    for path, why in (*listing.unseen, *searched.unread):
-        lines.append(f"Could not be read, and may name an old file: {shown.name(path)}: {why}.")
+    if unread := [
+        f"{shown.name(path)} ({why})" for path, why in (*listing.unseen, *searched.unread)
+    ]:
+        lines.append(f"Could not be read, and may name an old file: {_some(unread, _FILES_SHOWN)}.")
     lines += [
         f"An earlier run was cut off; --undo {run} puts back what it moved." for run in cut_off
     ]

@@ -12,13 +12,14 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from instrument_registry.cleanup import held, journal
-from instrument_registry.cleanup.errors import TrashRefused
+from instrument_registry.cleanup.errors import TrashUnwritable
 from instrument_registry.cleanup.plan import Entry, Plan
 from instrument_registry.cleanup.survey import digest_of
 from instrument_registry.cleanup.tree import TRASH, Found
@@ -53,7 +54,7 @@ def move(
         tell: called with each path after it was moved.
 
     Raises:
-        RootRefused, TrashRefused, RunInProgress: nothing was moved.
+        RootRefused, TrashRefused, TrashUnwritable, RunInProgress: nothing was moved.
     """
     entries = plan.to_move()
     if not entries:
@@ -65,7 +66,9 @@ def move(
             os.fsync(at_root)
             os.mkdir(run, 0o700, dir_fd=at_trash)
         except OSError as error:
-            raise TrashRefused(
+            with suppress(OSError):
+                os.unlink(run + journal.SUFFIX, dir_fd=at_trash)
+            raise TrashUnwritable(
                 f"{root / TRASH} cannot be written: {error.strerror}; nothing was moved"
             ) from error
         moved: list[str] = []

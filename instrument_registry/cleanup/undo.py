@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from instrument_registry.cleanup import held, journal
-from instrument_registry.cleanup.errors import TrashRefused
+from instrument_registry.cleanup.errors import TrashRefused, TrashUnwritable
 from instrument_registry.cleanup.journal import Journal
 from instrument_registry.cleanup.trash import RUN, reason, runs
 from instrument_registry.cleanup.tree import TRASH, names_below
@@ -118,7 +118,7 @@ def undo(root: Path, run: str, now: datetime, *, is_dry: bool = False) -> Undone
         is_dry: only say what would be done.
 
     Raises:
-        RootRefused, TrashRefused, RunInProgress: nothing was moved.
+        RootRefused, TrashRefused, TrashUnwritable, RunInProgress: nothing was moved.
     """
     with held.root_and_trash(root, make=False) as (at_root, at_trash):
         told, lying = _found(root, at_trash, run)
@@ -156,7 +156,7 @@ def _found(root: Path, at_trash: int, run: str) -> tuple[Journal, set[str]]:
         told = journal.read(at_trash, run) or Journal()
         return told, set(names_below(root, f"{TRASH}/{run}"))
     except OSError as error:
-        raise TrashRefused(
+        raise TrashUnwritable(
             f"{root / TRASH / run} cannot be read: {error.strerror}; nothing was moved"
         ) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -201,7 +202,7 @@ def test_a_trash_that_is_a_symlink_is_refused(root: Path, tmp_path: Path, capsys
     (tmp_path / "elsewhere").mkdir()
     (root / ".trash").symlink_to(tmp_path / "elsewhere")
     assert main(["--root", str(root), "--no-dry-run"]) == 2
-    assert "may not be a symlink" in capsys.readouterr().err
+    assert "is a symlink or a file; expected a folder" in capsys.readouterr().err
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert all((root / path).exists() for path in old_project.DEPRECATED)
 
@@ -305,6 +306,23 @@ def test_what_may_not_be_read_or_moved_is_said_file_by_file(anybodys: Path) -> N
     assert document["failed"] == [{"path": path, "why": "Permission denied"}]
     assert {"path": "secret", "why": "Permission denied"} in document["unread"]
     assert len(document["moved"]) == 4
+    (root / ".trash").chmod(0o500)
+    (root / "jsonl").chmod(0o755)
+    done = subprocess.run([*run, "--no-dry-run"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be written: Permission denied; nothing was moved" in done.stderr
+
+
+def test_a_full_disk_stops_a_run_before_it_moves_anything(root: Path) -> None:
+    before = old_project.content(root)
+    done = subprocess.run(
+        [*COMMAND, "--root", root, "--no-dry-run"], capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be written: File too large; nothing was moved" in done.stderr
+    assert old_project.content(root) == before
+    assert [one.name for one in (root / ".trash").iterdir()] == ["lock"]
 
 
 def test_another_file_system_below_the_root_is_left_alone(root: Path) -> None:
