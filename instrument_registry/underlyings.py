@@ -17,15 +17,23 @@ def contracts_on(book: Book, text: str, instrument_type: str | None) -> Rows:
     """
     if instrument_type not in _CONTRACTS or text.count(":") != 1:
         return ()
-    start, end = f"{text}:", f":{instrument_type}"
-    # Over all ids: it is asked for when nothing else was found, which is seldom.
-    ids = [
-        identity
-        for listed in (book.ids, book.shared_ids)
-        for identity in listed
-        if identity.startswith(start) and identity.endswith(end)
-    ]
+    # Made when first asked for; two threads that ask at once make the same twice.
+    if book.on_underlyings is None:
+        book.on_underlyings = _by_underlying(book)
+    ids = book.on_underlyings.get(f"{text}:{instrument_type}", ())
     return tuple(row for identity in sorted(ids, key=_nearness) for row in book.listed_as(identity))
+
+
+def _by_underlying(book: Book) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for listed in (book.ids, book.shared_ids):
+        for identity in listed:
+            exchange, _, rest = identity.partition(":")
+            underlying, _, terms = rest.partition(":")
+            if terms:
+                kind = terms.rpartition(":")[2]
+                found.setdefault(f"{exchange}:{underlying}:{kind}", []).append(identity)
+    return found
 
 
 def _nearness(identity: str) -> tuple[str, float]:
