@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,22 @@ def test_every_brokers_rows_are_matched_and_kites_consumers_see_what_they_did(
         ("kite", "upstox", "dhan"), False
     )
     assert "upstox" in (three.at.files / "canonical_instruments.yaml").read_text()
+
+
+def test_the_registrys_monitor_finds_every_brokers_spelling_in_step(three: ThreeFeeds) -> None:
+    program = [sys.executable, "-m", "instrument_registry.registry_sync_monitor"]
+    done = three.at.start_program([*program, "--check", "--json"]).done().ok()
+    found = done.document["status"]
+    assert found["focus"] | {"underlyings": []} == {
+        "contracts": 258, "listings": 774, "underlyings": [],
+    }  # fmt: skip
+    held = {name: one["held"] for name, one in found["holders"].items()}
+    # Dhan spells contracts of two weeks alike, so there are fewer symbols than listings.
+    assert 258 < held.pop("focus_file") < 774
+    assert held == {
+        "focus_registry": 774, "published_table": 258, "token_lookup": 258,
+        "registry_snapshot": 774,
+    }  # fmt: skip
 
 
 def test_the_same_dumps_again_build_nothing(three: ThreeFeeds) -> None:
