@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m instrument_registry.registry_sync_monitor", description=_DESCRIPTION,
         epilog=_EPILOGUE, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        usage="%(prog)s ACTION... [--holder NAME] [--samples N] [--json]",
     )  # fmt: skip
     actions = parser.add_argument_group("actions")
     actions.add_argument("--check", action="store_true", help="compare, and say what differs")
