@@ -33,13 +33,17 @@ class Follower:
     Args:
         look: given an open connection that is in no transaction, or None without a database. What
             it raises is logged and kept in `last_error`, and it is called again.
-        database_url: where to listen; None if there is no database.
+        database_url: says where to listen, each time; None if there is no database now.
         poll_seconds: how long to wait at most.
         name: of the thread.
     """
 
     def __init__(
-        self, look: Look, database_url: str | None, poll_seconds: float, name: str
+        self,
+        look: Look,
+        database_url: Callable[[], str | None],
+        poll_seconds: float,
+        name: str,
     ) -> None:
         if not poll_seconds > 0:
             raise ValueError(f"poll_seconds is {poll_seconds!r}; expected a number above 0")
@@ -76,8 +80,9 @@ class Follower:
     def _run(self) -> None:
         try:
             while not self._stopped.is_set():
-                if self._database_url is not None:
-                    self._listen(self._database_url)
+                database_url = self._database_url()
+                if database_url is not None:
+                    self._listen(database_url)
                 if not self._stopped.is_set():
                     self._look_once(None)
                     self._stopped.wait(self._poll_seconds)

@@ -1,6 +1,6 @@
 """What the environment says to the registry.
 
-DATABASE_URL             where publications are read
+DATABASE_URL             where publications are read; else the warehouse's own, if it runs
 REGISTRY_SNAPSHOT_FILE   the local copy; else registry.snapshot below WAREHOUSE_HOME (.warehouse)
 REDIS_URL                where Kite's instruments are read if neither is to be had
 REGISTRY_MAX_AGE_HOURS   how old a publication may be: a number (120), or `unlimited`
@@ -22,6 +22,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from instrument_registry import embedded
 from instrument_registry.errors import SettingRefused, shown
 
 DEFAULT_MAX_AGE_HOURS: Final = 120.0
@@ -36,9 +37,10 @@ class RegistrySettings:
     """Where to look, and how old what is found may be.
 
     Attributes:
-        database_url: None if it is not set.
+        home: the warehouse's folder; its own PostgreSQL and Redis are looked for in it.
+        given_database_url: None if it is not set.
         snapshot_file: the local copy; it need not exist.
-        redis_url: None if it is not set.
+        given_redis_url: None if it is not set.
         max_age_seconds: None for any age.
         config_file: flags; None if it is not set.
         env_file: where the line INSTRUMENTS stands.
@@ -48,9 +50,10 @@ class RegistrySettings:
         stats_folder: where processes leave what they counted; None if it is not set.
     """
 
-    database_url: str | None
+    home: Path
+    given_database_url: str | None
     snapshot_file: Path
-    redis_url: str | None
+    given_redis_url: str | None
     max_age_seconds: float | None
     config_file: Path | None
     env_file: Path
@@ -58,6 +61,29 @@ class RegistrySettings:
     environment: Mapping[str, str]
     slow_lookup_ms: float | None = DEFAULT_SLOW_LOOKUP_MS
     stats_folder: Path | None = None
+
+    @property
+    def database_url(self) -> str | None:
+        """Where the database is now: the one that is set, else the warehouse's own, if it runs."""
+        return self.given_database_url or embedded.postgres_url(self.home)
+
+    @property
+    def redis_url(self) -> str | None:
+        """Where Redis is now: the one that is set, else the warehouse's own, if it runs."""
+        return self.given_redis_url or embedded.redis_url(self.home)
+
+    @property
+    def no_database(self) -> str:
+        """Why there is no database, in words."""
+        return (
+            "DATABASE_URL is not set, and no PostgreSQL of the warehouse runs under "
+            f"{self.home} (`warehouse up` starts it)"
+        )
+
+    @property
+    def no_redis(self) -> str:
+        """Why there is no Redis, in words."""
+        return f"REDIS_URL is not set, and no Redis of the warehouse runs under {self.home}"
 
     def __repr__(self) -> str:
         # URLs hold passwords, the environment worse.
@@ -76,9 +102,10 @@ def read_settings(environment: Mapping[str, str] | None = None) -> RegistrySetti
     config = said.get("REGISTRY_CONFIG_FILE")
     stats = said.get("REGISTRY_STATS_DIR")
     return RegistrySettings(
-        database_url=said.get("DATABASE_URL") or None,
+        home=home,
+        given_database_url=said.get("DATABASE_URL") or None,
         snapshot_file=Path(snapshot).expanduser() if snapshot else home / SNAPSHOT_NAME,
-        redis_url=said.get("REDIS_URL") or None,
+        given_redis_url=said.get("REDIS_URL") or None,
         max_age_seconds=_max_age(said.get("REGISTRY_MAX_AGE_HOURS", "")),
         config_file=Path(config).expanduser() if config else None,
         env_file=Path(said.get("ENV_FILE") or ".env").expanduser(),

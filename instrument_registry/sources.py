@@ -73,9 +73,9 @@ def _sources(
     registry_type: RegistryType, settings: RegistrySettings, reasons: list[str]
 ) -> Iterator[Callable[[], Contents]]:
     # Each is imported when it is its turn, which for most is never.
-    database_url, redis_url = settings.database_url, settings.redis_url
+    database_url = settings.database_url
     if database_url is None:
-        reasons.append("DATABASE_URL is not set")
+        reasons.append(settings.no_database)
     else:
         from instrument_registry import postgres  # noqa: PLC0415
 
@@ -83,8 +83,9 @@ def _sources(
     from instrument_registry import snapshot  # noqa: PLC0415
 
     yield lambda: snapshot.read(settings.snapshot_file, registry_type)
+    redis_url = settings.redis_url
     if redis_url is None:
-        reasons.append("REDIS_URL is not set")
+        reasons.append(settings.no_redis)
     else:
         from instrument_registry import redis_hashes  # noqa: PLC0415
 

@@ -76,11 +76,12 @@ def read_subscriptions(settings: RegistrySettings | None = None) -> Subscription
         SourceRefused: `.env` has the line, but what it says are not tokens.
     """
     known = settings or read_settings()
-    if known.database_url is None:
-        reason = "DATABASE_URL is not set"
+    database_url = known.database_url
+    if database_url is None:
+        reason = known.no_database
     else:
         try:
-            with connected(known.database_url) as connection:
+            with connected(database_url) as connection:
                 return _of_database(connection)
         except RegistryUnavailable as error:
             reason = str(error)
@@ -123,7 +124,10 @@ class SubscriptionWatch:
         self._settings = settings
         self._last: tuple[int, ...] | None = None
         self._follower = Follower(
-            self._look, settings.database_url, poll_seconds, "instrument-registry-subscriptions"
+            self._look,
+            lambda: settings.database_url,
+            poll_seconds,
+            "instrument-registry-subscriptions",
         )
 
     @property
@@ -167,10 +171,11 @@ def _of_database(connection: psycopg.Connection) -> Subscriptions:
 
 def _of_env(settings: RegistrySettings, reason: str) -> Subscriptions:
     tokens = _tokens_of(settings.env_file, reason)
-    if settings.redis_url is None:
+    redis_url = settings.redis_url
+    if redis_url is None:
         return Subscriptions(tokens, "env")
     try:
-        listed = _listed(settings.redis_url, tokens)
+        listed = _listed(redis_url, tokens)
     except RegistryUnavailable as error:
         _log.warning("subscriptions_not_checked reason=%s", error)
         return Subscriptions(tokens, "env")

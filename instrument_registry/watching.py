@@ -72,7 +72,7 @@ class Watch:
         self._changed = threading.Condition()
         self._ends: list[Callable[[], None]] = []
         self._follower = Follower(
-            self._look, settings.database_url, poll_seconds, "instrument-registry-watch"
+            self._look, lambda: settings.database_url, poll_seconds, "instrument-registry-watch"
         )
 
     @property

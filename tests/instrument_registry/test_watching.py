@@ -190,7 +190,7 @@ def test_without_the_database_dotenv_says_it(tmp_path, redis_url) -> None:
 def test_nobody_who_can_say_is_an_error_with_both_reasons(tmp_path: Path) -> None:
     env = tmp_path / ".env"
     settings = settings_of(tmp_path, ENV_FILE=str(env))
-    with pytest.raises(RegistryUnavailable, match=r"DATABASE_URL is not set; .*cannot be read"):
+    with pytest.raises(RegistryUnavailable, match=r"DATABASE_URL is not set, .*cannot be read"):
         active_tokens(settings)
     env.write_text("API=1\n")
     with pytest.raises(RegistryUnavailable, match="no line INSTRUMENTS"):
