@@ -151,7 +151,7 @@ class History:
     def _url(self) -> str:
         found = self._database_url()
         if found is None:
-            raise RegistryUnavailable("DATABASE_URL is not set: no history but this process's own")
+            raise RegistryUnavailable("there is no database: no history but this process's own")
         return found
 
     def _write(self) -> None:

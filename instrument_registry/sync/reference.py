@@ -28,6 +28,7 @@ from instrument_registry.sync.focus_rows import (
     rows_of_contents,
 )
 from instrument_registry.sync.focus_rule import GIVEN, FocusSet, focus_set
+from instrument_registry.sync.money import explained_prices
 from instrument_registry.sync.settings import MonitorSettings
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def read_reference(settings: MonitorSettings) -> Reference:
     """
     database_url = settings.database_url()
     if database_url is None:
-        failure, why = HolderState.ABSENT, "DATABASE_URL is not set"
+        failure, why = HolderState.ABSENT, settings.registry.no_database
     else:
         try:
             return _from_database(database_url, settings)
@@ -163,8 +164,13 @@ def _from_database(database_url: str, settings: MonitorSettings) -> Reference:
 
 def _from_snapshot(settings: MonitorSettings, table: Table) -> Reference:
     contents = snapshot.read(settings.registry.snapshot_file)
-    rows = rows_of_contents(contents, settings.rule.prefixes)
-    return _reference(contents.publication, rows, settings.reference_prices, table, settings)
+    rows = list(rows_of_contents(contents, settings.rule.prefixes))
+    known = settings.reference_prices
+    day = contents.publication.as_of_date
+    if contents.focus is not None and day is not None:
+        listed = {row.canonical_id for row in rows if row.broker == KITE}
+        known = {**known, **explained_prices(listed, contents.focus, day, known, settings.rule)}
+    return _reference(contents.publication, rows, known, table, settings)
 
 
 def _reference(

@@ -7,7 +7,7 @@ REGISTRY_SYNC_TIMEOUT_SECONDS  how long a re-export may take (900)
 FOCUS_INSTRUMENTS_FILE, TOKEN_LOOKUP_FILE
                                the exported files, else in WAREHOUSE_HOME/files: the warehouse's
 REFERENCE_PRICES               NIFTY=24500.5,...: the warehouse's; only asked where the database,
-                               which has recorded them, cannot be
+                               which has recorded them, cannot be (see `money`)
 """
 
 from __future__ import annotations

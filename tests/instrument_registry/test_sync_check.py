@@ -21,7 +21,7 @@ from instrument_registry.sync import check as checking
 from instrument_registry.sync import reference
 from instrument_registry.sync.check import HOLDERS, Verdict
 from instrument_registry.sync.comparison import HolderReport, HolderState
-from instrument_registry.sync.focus_rule import FocusRule
+from instrument_registry.sync.focus_rule import FocusRule, focus_set
 from instrument_registry.sync.settings import read_monitor_settings
 from tests.instrument_registry import published, sync_market
 from tests.instrument_registry.sync_market import AT, DAY, Site, focus_ids, make_site
@@ -530,7 +530,8 @@ def test_with_the_database_gone_the_snapshot_says_what_should_be_held(site: Site
 def test_without_a_database_the_table_is_absent_and_the_rest_is_compared(site: Site) -> None:
     status = site.check(DATABASE_URL="")
     (table,) = (one for one in status.holders if one.name == "published_table")
-    assert (table.state, table.reason) == (HolderState.ABSENT, "DATABASE_URL is not set")
+    assert table.state is HolderState.ABSENT
+    assert "DATABASE_URL is not set" in table.reason
     scanner = [name for name in HOLDERS if name != "published_table"]
     assert site.check(*scanner, DATABASE_URL="").verdict is Verdict.IN_STEP
 
@@ -542,6 +543,25 @@ def test_without_a_database_the_setting_says_the_money(site: Site) -> None:
     for text in ("NIFTY", "NIFTY=x", "NIFTY=-1", "=3", "NIFTY=nan"):
         with pytest.raises(SettingRefused, match="REFERENCE_PRICES"):
             site.settings(REFERENCE_PRICES=text)
+
+
+def test_without_a_database_a_snapshot_chosen_by_a_given_price_is_not_called_wrong(
+    site: Site,
+) -> None:
+    """The price is recorded in the database alone; some price has to explain what is held."""
+    listed = [str(row.canonical_id) for row in site.rows if row.broker == "kite"]
+    chosen = focus_set(listed, DAY, {"NIFTY": Decimal(25010), "SENSEX": Decimal(1)}, FocusRule())
+    told_of = Publication(7, AT, DAY)
+    snapshot.write(site.snapshot_file, Contents.of(site.rows, told_of, chosen.ids))
+    status = site.check("registry_snapshot", DATABASE_URL="")
+    assert status.verdict is Verdict.IN_STEP, status.problems
+    assert status.reference is not None
+    assert status.reference.focus.ids == chosen.ids
+    # What no price explains is damage all the same.
+    less = chosen.ids - {f"NFO:NIFTY:2026-08-25:{25010 - 10}:CE"}
+    assert len(less) == len(chosen.ids) - 1
+    snapshot.write(site.snapshot_file, Contents.of(site.rows, told_of, less))
+    assert site.check("registry_snapshot", DATABASE_URL="").verdict is Verdict.TROUBLE
 
 
 def test_a_publication_that_arrives_during_a_check_is_compared_again(

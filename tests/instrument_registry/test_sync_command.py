@@ -175,7 +175,7 @@ def test_without_a_history_its_actions_end_with_3(
     monkeypatch.delenv("DATABASE_URL", raising=False)
     assert command.main(["--stats"]) == 3
     assert command.main(["--history", "20"]) == 3
-    assert capsys.readouterr().err.count("DATABASE_URL is not set") == 2
+    assert capsys.readouterr().err.count("there is no database") == 2
 
 
 # --- mending ------------------------------------------------------------------------------------

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from instrument_registry.records import Publication
 from instrument_registry.registry import Registry
+from instrument_registry.symbols import canonical_id
 from instrument_registry.sync.focus_rows import focus_of_registry
 from instrument_registry.sync.focus_rule import FocusRule, contract_of, focus_set
-from tests.instrument_registry import sync_market
-from tests.instrument_registry.broker_rows import kite_rows
+from instrument_registry.sync.money import explained_prices
+from tests.instrument_registry import made_rows, sync_market
+from tests.instrument_registry.dump_rows import KITE, derivatives
 
 RULE = FocusRule()
 DAY = sync_market.DAY
@@ -158,10 +160,27 @@ def test_the_rule_says_what_the_dbt_model_says(
     assert len(sizes) > 30
 
 
+def test_a_price_is_found_for_whatever_a_price_has_chosen() -> None:
+    """Another price perhaps, but one that chooses the very same."""
+    explained = 0
+    for seed in range(200):
+        ids, prices = drawn(seed)
+        chosen = focus_set(ids, DAY, prices, RULE).ids
+        found = explained_prices(ids, chosen, DAY, {}, RULE)
+        assert focus_set(ids, DAY, found, RULE).ids == chosen, f"seed {seed}"
+        explained += len(found)
+        assert explained_prices(ids, chosen, DAY, prices, RULE).keys().isdisjoint(prices)
+    assert explained > 20
+
+
 @pytest.mark.real_dumps
 def test_the_rule_over_the_real_dump_gives_258_contracts(real_dumps: Path) -> None:
-    registry = Registry.of_rows(kite_rows(real_dumps), Publication(1, as_of_date=DAY))
-    found = focus_of_registry(registry)
+    rows = (
+        made_rows.row("kite", canonical_id(row.contract(row.underlying)), row.symbol, token)
+        for token, row in enumerate(derivatives(real_dumps, KITE))
+        if row.underlying and row.exchange in {"NFO", "BFO"}
+    )
+    found = focus_of_registry(Registry.of_rows(rows, Publication(1, as_of_date=DAY)))
     assert len(found.ids) == 258
     assert {one.underlying: (one.contracts, one.money) for one in found.chosen} == {
         "NIFTY": (86, 24600), "BANKNIFTY": (86, 56300), "SENSEX": (86, 77600),

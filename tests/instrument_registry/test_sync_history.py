@@ -205,7 +205,7 @@ def test_the_process_keeps_a_bounded_history() -> None:
     found, why = history.recent(5000)
     assert len(found) == 1000
     assert found[0].started_at > found[-1].started_at
-    assert "DATABASE_URL is not set" in why
+    assert "there is no database" in why
 
 
 # --- statistics ---------------------------------------------------------------------------------
