@@ -82,6 +82,7 @@ class Book:
         ids: the row of each canonical id that one row alone has.
         shared_ids: the rows of those that several have: a dump may hold a contract twice.
         conflicts: rows of no known instrument (`token_conflict`), by symbol.
+        elsewhere: what the broker calls rows too that are not among these (see `Contents`).
         on_underlyings: ids of contracts by what they are on; kept for `underlyings`.
     """
 
@@ -92,6 +93,7 @@ class Book:
     shared_ids: dict[str, Rows]
     conflicts: dict[str, Rows]
     _settled: Settled
+    elsewhere: frozenset[str] = frozenset()
     on_underlyings: dict[str, list[str]] | None = field(default=None, init=False, repr=False)
     _shared: dict[str, Rows] | None = field(default=None, init=False, repr=False)
     _tokens: _Index | None = field(default=None, init=False, repr=False)

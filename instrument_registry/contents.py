@@ -84,6 +84,8 @@ class Contents:
         brokers: their rows.
         unlike: symbols that are different companies at NSE and at BSE, by their ISIN.
         focus: the canonical ids of the focus set; None if the source does not hold it.
+        elsewhere: of a focus set, by broker: `SYMBOL` and `EXCHANGE:SYMBOL` that the broker gives
+            to rows outside of it too. Dhan calls every week of a month alike.
     """
 
     publication: Publication
@@ -94,6 +96,7 @@ class Contents:
     brokers: tuple[BrokerColumns, ...]
     unlike: frozenset[str]
     focus: frozenset[str] | None
+    elsewhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -130,15 +133,26 @@ class Contents:
         collected = _Collected()
         # One more for NO_ID, which counts from the end.
         wanted = bytearray(map(self.focus.__contains__, self.ids)) + b"\0"
+        elsewhere: dict[str, frozenset[str]] = {}
         for columns in self.brokers:
-            chosen = map(wanted.__getitem__, columns.ids)
+            chosen = list(map(wanted.__getitem__, columns.ids))
+            elsewhere[columns.broker] = self._elsewhere(columns, chosen)
             for at in compress(range(len(columns.ids)), chosen):
                 collected.put(
                     columns.symbols[at], columns.tokens[at], self.ids[columns.ids[at]],
                     self.listings[columns.listings[at]], self.strikes[columns.strikes[at]],
                     self.types[columns.types[at]],
                 )  # fmt: skip
-        return replace(collected.contents(self.publication, self.focus), unlike=frozenset())
+        made = collected.contents(self.publication, self.focus)
+        return replace(made, unlike=frozenset(), elsewhere=elsewhere)
+
+    def _elsewhere(self, columns: BrokerColumns, chosen: list[int]) -> frozenset[str]:
+        symbols = set(compress(columns.symbols, chosen))
+        found = set(self.elsewhere.get(columns.broker, ()))
+        for at, symbol in enumerate(columns.symbols):
+            if symbol in symbols and not chosen[at]:
+                found |= {symbol, f"{self.listings[columns.listings[at]][0]}:{symbol}"}
+        return frozenset(found)
 
 
 class _Collected:

@@ -33,7 +33,11 @@ def pack(contents: Contents) -> tuple[bytes, dict[str, Any]]:
         _joined(contents.types),
         _joined(sorted(contents.unlike)),
         _joined(sorted(contents.focus or ())),
-    ]
+        _joined(
+            f"{broker} {text}"
+            for broker, texts in contents.elsewhere.items() for text in sorted(texts)
+        ),
+    ]  # fmt: skip
     # What its symbols mean is worked out once here, not at every start of every process.
     settle(contents)
     for broker in contents.brokers:
@@ -56,11 +60,15 @@ def unpack(data: bytes, layout: Mapping[str, Any], publication: Publication) -> 
     ids = _split(next(parts))
     listings: list[Any] = list(zip(*(_unpooled(read, parts) for read in _LISTING), strict=True))
     strikes = _numbers("d", next(parts)).tolist()
-    types, unlike, focus = (_split(next(parts)) for _ in range(3))
+    types, unlike, focus, called = (_split(next(parts)) for _ in range(4))
+    elsewhere: dict[str, set[str]] = {}
+    for broker, _, text in (one.partition(" ") for one in called):
+        elsewhere.setdefault(broker, set()).add(text)
     books = [_columns(broker, parts) for broker in layout["brokers"]]
     return Contents(
         publication, ids, listings, strikes, types, tuple(books), frozenset(unlike),
         frozenset(focus) if layout["has_focus"] else None,
+        {broker: frozenset(texts) for broker, texts in elsewhere.items()},
     )  # fmt: skip
 
 

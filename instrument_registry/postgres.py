@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +44,18 @@ _COLUMNS: Final = (
 _ISINS: Final = """
     select canonical_id, isin from marts.broker_instruments
     where isin <> '' and canonical_id is not null and exchange in ('NSE', 'BSE')
+"""
+# What a broker calls a row of the focus set and others outside of it.
+_ELSEWHERE: Final = """
+    with focus as (select canonical_id from marts.focus_instruments),
+    called as (
+        select distinct broker, tradingsymbol from marts.broker_instruments
+        where canonical_id in (select canonical_id from focus)
+    )
+    select distinct r.broker, r.exchange, r.tradingsymbol
+    from marts.broker_instruments as r
+    inner join called on called.broker = r.broker and called.tradingsymbol = r.tradingsymbol
+    where r.canonical_id is null or r.canonical_id not in (select canonical_id from focus)
 """
 _PUBLICATION: Final = """
     select publication_id, published_at, as_of_date from ops.publications
@@ -100,7 +113,15 @@ def contents_of(
         for identity, isin in isins:
             its_isins.setdefault(identity, set()).add(isin)
         different, focused = unlike(its_isins), frozenset(identity for (identity,) in focus)
-        return _contents(publication, rows, different, focused)
+        made = _contents(publication, rows, different, focused)
+        return replace(made, elsewhere=_elsewhere(cursor)) if where else made
+
+
+def _elsewhere(cursor: psycopg.Cursor[tuple[Any, ...]]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for broker, exchange, symbol in cursor.execute(_ELSEWHERE).fetchall():
+        found.setdefault(public_name(broker), set()).update({symbol, f"{exchange}:{symbol}"})
+    return {broker: frozenset(texts) for broker, texts in found.items()}
 
 
 def newest_publication(connection: psycopg.Connection) -> int:

@@ -171,6 +171,15 @@ def _known_too(book: Book, symbol: str) -> Rows:
 
 def _own(book: Book, text: str, wanted: str | None, outcome: Outcome) -> bool:
     exchange, colon, symbol = text.partition(":")
+    if text in book.elsewhere:
+        outcome.verdict = Verdict.AMBIGUOUS
+        outcome.rows = tuple(row for row in book.rows if row[0] == symbol or row[0] == text)
+        outcome.steps.append(f"as its own symbol: {'; '.join(map(described, outcome.rows[:5]))}")
+        outcome.reason = (
+            f"{book.broker} calls rows so, too, that this registry does not hold; say the "
+            "canonical id or the token"
+        )
+        return True
     if colon:
         rows: Rows = tuple(row for row in called(book, symbol) if row[5][0] == exchange)
         return _settle(rows, wanted, outcome, f"as {book.broker}'s own symbol of {exchange}")

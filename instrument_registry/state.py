@@ -36,6 +36,9 @@ class State:
         """The indexes of a publication."""
         books = books_of(contents)
         for book in books.values():
+            book.elsewhere = contents.elsewhere.get(book.broker, frozenset())
+            for symbol in book.elsewhere & book.symbols.keys():
+                del book.symbols[symbol]
             _leave_open_what_conflicts_share(book)
         quick = {name: book.symbols for name, book in books.items()}
         quick |= {alias: quick[name] for alias, name in ALIASES.items() if name in quick}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from instrument_registry.contents import Contents
@@ -300,6 +302,28 @@ def test_batches_are_what_one_by_one_is(registry: Registry) -> None:
     assert registry.translate_many(symbols[:1], "kite", "upstox") == [SPELLINGS["upstox"]]
     with pytest.raises(UnknownSymbolError):
         registry.translate_many(symbols, "kite", "upstox")
+
+
+@pytest.mark.parametrize("form", ["{}", "NFO:{}", "nfo:{}"])
+def test_a_focus_registry_reads_no_symbol_otherwise_than_the_whole(form: str) -> None:
+    """Dhan calls the week in the focus set and the one outside alike: it is neither's symbol."""
+    contents = Contents.of(made_rows.market(), made_rows.PUBLICATION, made_rows.FOCUS)
+    focus, whole = Registry(contents, RegistryType.INTRADAY_FOCUS), Registry(contents)
+    found = Counter()
+    for row in made_rows.market():
+        text = form.format(row.tradingsymbol)
+        for broker in whole.brokers:
+            answer = focus.resolve_for_broker(text, broker)
+            found[broker] += answer is not None
+            assert answer in (None, whole.resolve_for_broker(text, broker)), (text, broker)
+    assert found["zerodha"] >= len(made_rows.FOCUS)
+    shared = "NIFTY-Aug2026-24000-CE"
+    with pytest.raises(AmbiguousSymbolError, match="does not hold; say the canonical id"):
+        focus.require_for_broker(shared, "dhan")
+    week = focus.resolve_for_broker("NFO:NIFTY:2026-08-18:24000:CE", "dhan")
+    assert week is not None
+    assert week["tradingsymbol"] == shared
+    assert focus.get_by_broker_token("dhan", week["symboltoken"]) == week
 
 
 def test_a_focus_registry_holds_the_focus_set_only() -> None:
