@@ -8,7 +8,9 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from instrument_registry.contents import NO_ID, Contents
+from instrument_registry.records import Publication
 from instrument_registry.registry import Registry
+from instrument_registry.state import State
 from instrument_registry.sync.focus_rule import FocusRule, FocusSet, focus_set
 
 KITE: Final = "zerodha"
@@ -71,9 +73,16 @@ def rows_of_contents(contents: Contents, prefixes: tuple[str, ...]) -> Iterator[
                 )  # fmt: skip
 
 
-def rows_of_registry(registry: Registry) -> Iterator[FocusRow]:
-    """Every row of a registry, of one publication."""
+def shown_by(registry: Registry) -> tuple[Publication, Iterator[FocusRow]]:
+    """The publication that a registry shows, and every row of that very one.
+
+    A registry may be swapped at any moment; both are of the same.
+    """
     state = registry._state  # noqa: SLF001 - no lookup lists everything, and none should
+    return state.publication, _rows(state)
+
+
+def _rows(state: State) -> Iterator[FocusRow]:
     for book in state.books.values():
         for symbol, token, identity, strike, _, listing in book.rows:
             lot_size, tick_size = listing[4:6]
@@ -102,8 +111,9 @@ def focus_of_registry(
     Raises:
         ValueError: no day is given, and the publication has none.
     """
-    day = as_of or registry.publication.as_of_date
+    publication, rows = shown_by(registry)
+    day = as_of or publication.as_of_date
     if day is None:
         raise ValueError("the registry's publication has no as-of date; give one")
-    listed = {row.canonical_id for row in rows_of_registry(registry) if row.broker == KITE}
+    listed = {row.canonical_id for row in rows if row.broker == KITE}
     return focus_set(listed, day, prices or {}, rule or FocusRule())

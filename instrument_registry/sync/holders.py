@@ -25,7 +25,7 @@ from instrument_registry.sync.focus_rows import (
     FocusRow,
     listings_of,
     rows_of_contents,
-    rows_of_registry,
+    shown_by,
 )
 from instrument_registry.sync.reference import TABLE, Reference
 from instrument_registry.sync.settings import MonitorSettings
@@ -46,7 +46,8 @@ def focus_registry(reference: Reference, settings: MonitorSettings, now: datetim
     ]
     if made:
         where = "this process's INTRADAY_FOCUS registry"
-        rows, told = list(rows_of_registry(made[0])), made[0].publication
+        told, every = shown_by(made[0])
+        rows = list(every)
     else:
         where = "INTRADAY_FOCUS, loaded for this check"
         limit = settings.registry.max_age_seconds

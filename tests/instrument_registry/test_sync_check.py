@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -15,12 +16,14 @@ from instrument_registry import factory, snapshot
 from instrument_registry.contents import Contents
 from instrument_registry.errors import SettingRefused
 from instrument_registry.records import Publication, RegistryType
+from instrument_registry.registry import Registry
 from instrument_registry.registry_sync_monitor import RegistrySyncMonitor
 from instrument_registry.settings import read_settings
 from instrument_registry.sync import check as checking
 from instrument_registry.sync import reference
 from instrument_registry.sync.check import HOLDERS, Verdict
 from instrument_registry.sync.comparison import HolderReport, HolderState
+from instrument_registry.sync.focus_rows import shown_by
 from instrument_registry.sync.focus_rule import FocusRule, focus_set
 from instrument_registry.sync.settings import read_monitor_settings
 from tests.instrument_registry import published, sync_market
@@ -418,6 +421,28 @@ def test_a_registry_that_holds_other_contracts_is_told_row_by_row(site: Site) ->
     report = site.report("focus_registry")
     assert counts(report) == (0, 2, 2)
     assert "lot_size 65 (published 75)" in told(report)[-1]
+
+
+def test_a_registry_that_is_swapped_meanwhile_is_read_of_one_publication(site: Site) -> None:
+    old = Contents.of(site.rows[:40], Publication(7, AT, DAY))
+    new = Contents.of(site.rows[:30], Publication(8, AT, DAY))
+    registry = Registry(old)
+    done = threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            registry.show(new)
+            registry.show(old)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        for _ in range(500):
+            shown, found = shown_by(registry)
+            assert len(list(found)) == {7: 40, 8: 30}[shown.number or 0]
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_without_a_registry_yet_one_is_loaded_as_a_module_would_get_it(site: Site) -> None:
