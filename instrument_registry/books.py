@@ -26,17 +26,17 @@ _Index = tuple[dict[str, Row], dict[str, Rows]]
 class Numbers:
     """Which number each canonical id has: one index for all brokers, made when first asked for."""
 
-    __slots__ = ("_found", "texts")
+    __slots__ = ("found", "texts")
 
     def __init__(self, texts: list[str]) -> None:
         self.texts = texts
-        self._found: dict[str, int] | None = None
+        self.found: dict[str, int] | None = None
 
     def known(self) -> dict[str, int]:
         """Numbers by id; two threads that ask at once make the same twice."""
-        if self._found is None:
-            self._found = dict(zip(self.texts, range(len(self.texts)), strict=True))
-        return self._found
+        if self.found is None:
+            self.found = dict(zip(self.texts, range(len(self.texts)), strict=True))
+        return self.found
 
 
 class RowsById(Mapping[str, Row]):
@@ -57,7 +57,8 @@ class RowsById(Mapping[str, Row]):
 
     def get(self, identity: object, default: Any = None) -> Any:
         """The row, or the default."""
-        number = self._numbers.known().get(identity)  # type: ignore[call-overload]  # any key may be asked for
+        known = self._numbers.found or self._numbers.known()
+        number = known.get(identity)  # type: ignore[call-overload]  # any key may be asked for
         at = NO_ROW if number is None else self._row_of_id[number]
         return default if at == NO_ROW else self._rows[at]
 

@@ -100,6 +100,9 @@ def test_every_brokers_rows_are_matched_and_kites_consumers_see_what_they_did(
     assert seen.active == alone.active
     assert three.at.env_tokens() == list(dumps.tokens_of(three.first.rows, "NIFTY"))
     assert seen.token_lookup == alone.token_lookup
+    assert seen.registry
+    listed = {row[5][3] for row in seen.registry[2]}
+    assert listed == {"zerodha", "upstox", "dhan"}
     told = three.feeds()
     assert {name: feed["is_stale"] for name, feed in told.items()} == dict.fromkeys(
         ("kite", "upstox", "dhan"), False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -78,6 +79,21 @@ def test_the_first_publication_is_what_contracts_say(published: Published) -> No
     backups = list((published.at.env_file.parent / "backups").iterdir())
     assert [path.read_bytes() for path in backups] == [ENV]
     assert backups[0].name.startswith(".env.backup.")
+
+
+def test_a_program_without_the_database_finds_the_publication(published: Published) -> None:
+    at = published.at
+    code = (
+        "import instrument_registry as ir; registry = ir.get_registry(max_age_hours=None);"
+        "focus = ir.get_registry('intraday_focus', max_age_hours=None);"
+        "told = registry.publication;"
+        "found = registry.require_for_broker('RELIANCE', 'zerodha');"
+        "print(told.source, told.number, told.as_of_date, len(registry), len(focus) > 0,"
+        " found['symboltoken'])"
+    )
+    program = at.start_program([sys.executable, "-c", code], DATABASE_URL="", REDIS_URL="")
+    rows = len(published.rows)
+    assert program.done().ok().out == f"snapshot 1 2026-08-17 {rows} True 738561\n"
 
 
 def test_a_next_day_is_published_by_difference(published_twice: PublishedTwice) -> None:
