@@ -284,6 +284,15 @@ def test_what_kite_lists_outside_of_the_focus_set_is_surplus_to_nobody(site: Sit
     assert site.report("token_lookup").state is HolderState.IN_STEP
 
 
+def test_a_strike_that_left_the_lookup_makes_its_neighbours_no_surplus(site: Site) -> None:
+    """Chosen of the file, the set would reach one strike further: Kite lists that one too."""
+    entries = site.lookup()
+    for identity in (CALL, f"{CALL[:-2]}PE"):
+        del entries[token_of(site, identity)]
+    site.lookup_file.write_text(json.dumps(entries))
+    assert counts(site.report("token_lookup")) == (2, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
