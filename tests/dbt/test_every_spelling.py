@@ -19,7 +19,7 @@ import pytest
 
 from instrument_registry import snapshot
 from instrument_registry.postgres import read_contents
-from instrument_registry.records import BrokerRow
+from instrument_registry.records import BrokerRow, RegistryType
 from instrument_registry.registry import Registry
 from tests.dbt.broker_dumps import Database, build_dumps
 from tests.dbt.conftest import Dbt, rows_of
@@ -42,6 +42,8 @@ TOKEN = {
     "upstox": "exchange_token",
 }  # fmt: skip
 ONE_OF = 40
+# Two weeks that Dhan calls by their month, as it does the others of it; and Kite's next.
+FOCUS_DAYS = ("2026-02-17", "2026-03-02", "2026-08-18")
 
 
 KNOWN = {"zerodha": 125_581, "angel_one": 129_586, "dhan": 183_106, "upstox": 125_000}
@@ -79,10 +81,11 @@ LISTED_ELSEWHERE = {"zerodha": 184_018, "angel_one": 75_637, "dhan": 112_362, "u
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What was published, as rows and as the registry that a process has."""
+    """What was published, as rows, as the registry that a process has, and as focus registries."""
 
     published: Published
     registry: Registry
+    focus: tuple[Registry, ...]
 
 
 def market_of(
@@ -92,7 +95,11 @@ def market_of(
         dbt, database, dumps, as_of=AS_OF, work=work, selected=f"broker_instruments {extra}"
     )
     publish(database, ["broker_instruments"])
-    database.execute("create table marts.focus_instruments (canonical_id text primary key)")
+    database.execute(
+        "create table marts.focus_instruments as select distinct canonical_id"
+        " from marts.broker_instruments where canonical_id like any (%s)",
+        [[f"NFO:NIFTY:{day}:%" for day in FOCUS_DAYS]],
+    )
     database.execute(
         "create table ops.publications (publication_id bigint, published_at timestamptz,"
         " as_of_date date)"
@@ -104,7 +111,12 @@ def market_of(
     published = Published(BrokerRow(*row.values()) for row in rows)
     path = work / "registry.snapshot"
     snapshot.write(path, read_contents(dbt.dsn))
-    return Market(published, Registry(snapshot.read(path)))
+    focus = RegistryType.INTRADAY_FOCUS
+    of_focus = (read_contents(dbt.dsn, focus), snapshot.read(path, focus))
+    return Market(
+        published, Registry(snapshot.read(path)),
+        tuple(Registry(contents, focus) for contents in of_focus),
+    )  # fmt: skip
 
 
 # --- a part of each dump ---
@@ -255,3 +267,23 @@ def test_contracts_translate_there_and_back(every: Market) -> None:
             assert back == row.tradingsymbol
             translated += 1
     assert translated == 39_522
+
+
+@pytest.mark.exhaustive
+def test_no_focus_registry_reads_a_symbol_otherwise_than_the_whole(every: Market) -> None:
+    came: Counter[tuple[str, str]] = Counter()
+    for row in every.published.known:
+        if not str(row.canonical_id).startswith("NFO:NIFTY:"):
+            continue
+        is_held = row.expiry_date is not None and str(row.expiry_date) in FOCUS_DAYS
+        for text in (str(row.canonical_id), f"NFO:{row.tradingsymbol}", row.tradingsymbol):
+            whole = every.registry.resolve_for_broker(text, row.broker)
+            answer, again = (focus.resolve_for_broker(text, row.broker) for focus in every.focus)
+            assert answer == again, text
+            assert answer == (whole if is_held else None), text
+        if is_held:
+            came[row.broker, "found" if answer else "refused"] += 1
+    # Dhan's symbol of the one week in the focus set is that of the others of the month as well.
+    assert came == {
+        ("zerodha", "found"): 210, ("upstox", "found"): 210, ("dhan", "refused"): 437,
+    }  # fmt: skip
