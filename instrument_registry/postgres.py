@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from instrument_registry.broker_names import public_name
 from instrument_registry.collector import collector_paused
-from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing, unlike
+from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing, picked, unlike
 from instrument_registry.errors import RegistryUnavailable, SourceRefused
 from instrument_registry.records import Publication, RegistryType
 
@@ -226,12 +226,11 @@ class _Pools:
         )  # fmt: skip
         for kind in dict.fromkeys(kinds):
             self.type_at.setdefault(kind, len(self.type_at))
-        listing_at = dict(zip(distinct, range(first, len(self.listings)), strict=True))
-        type_of = dict(zip(distinct, map(self.type_at.__getitem__, kinds), strict=True))
-        return (
-            array("I", map(listing_at.__getitem__, texts)),
-            array("B", map(type_of.__getitem__, texts)),
-        )
+        # Long texts are compared once each: what else a row needs is found by their positions.
+        place = dict(zip(distinct, range(len(distinct)), strict=True))
+        places = list(map(place.__getitem__, texts))
+        types = [self.type_at[kind] for kind in kinds]
+        return array("I", map(first.__add__, places)), array("B", picked(types, places))
 
     def _once(self, texts: Sequence[str]) -> Iterable[str]:
         """The same texts, each one object only."""
