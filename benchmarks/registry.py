@@ -34,11 +34,11 @@ import psycopg
 
 from benchmarks import dumps
 from benchmarks.servers import Servers, servers
-from instrument_registry import snapshot
-from instrument_registry.contents import Contents
-from instrument_registry.postgres import read_contents
 from instrument_registry.records import BrokerRow, Publication, RegistryType
 from instrument_registry.registry import Registry
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
+from instrument_registry.sources.postgres import read_contents
 
 PROJECT = Path(__file__).resolve().parents[1]
 MEGABYTE = 1e6

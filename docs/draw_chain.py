@@ -16,7 +16,7 @@ from html import escape
 from itertools import pairwise
 
 import instrument_registry as ir
-from instrument_registry.contract_lookups import ChainRow
+from instrument_registry.lookups.contract_lookups import ChainRow
 
 WIDTH = 940
 ROW = 34

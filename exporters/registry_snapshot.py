@@ -1,7 +1,7 @@
 """`registry.snapshot`: the publication as `instrument_registry` loads it without PostgreSQL.
 
 The file has one entry, the publication that it holds, and is written whole: what of its half a
-million rows differs is not counted. See `instrument_registry.snapshot` for its layout.
+million rows differs is not counted. See `instrument_registry.sources.snapshot` for its layout.
 
 Run alone: `python -m exporters.registry_snapshot --database-url ... --path FILE [--dry-run]`.
 """
@@ -22,8 +22,8 @@ from exporters.errors import DestinationRefused, VerificationError
 from exporters.published import PUBLISHED_SCHEMA, Published, snapshot
 from exporters.standalone import Connection, options, run
 from instrument_registry.errors import RegistryUnavailable, SnapshotRefused, SourceRefused
-from instrument_registry.postgres import contents_of
-from instrument_registry.snapshot import Held, held, packed
+from instrument_registry.sources.postgres import contents_of
+from instrument_registry.sources.snapshot import Held, held, packed
 
 _NEW_FILE_MODE = 0o644
 _DEFAULT = "registry.snapshot"

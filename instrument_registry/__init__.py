@@ -8,17 +8,17 @@ database's or Redis's client not before one is asked. See docs/registry.md.
 
 Besides: `instrument_registry.symbols` reads and writes every broker's spelling,
 `instrument_registry.errors` is what can go wrong, `instrument_registry.settings` what the
-environment says. What lookups answer is also in `instrument_registry.explanation` and
-`instrument_registry.contract_lookups`, what follows publications in `instrument_registry.watching`
-and `instrument_registry.subscriptions`, figures in `instrument_registry.monitoring`, the local copy
-in `instrument_registry.snapshot`.
+environment says. More of what lookups answer: `instrument_registry.lookups.explanation`,
+`instrument_registry.lookups.contract_lookups`; what follows publications:
+`instrument_registry.following.watching`, `instrument_registry.following.subscriptions`; figures:
+`instrument_registry.monitoring.counting`; the local copy: `instrument_registry.sources.snapshot`.
 
 Programs: `instrument_registry.registry_sync_monitor`, `instrument_registry.migration_status`,
 `instrument_registry.cleanup_old_token_files`.
 
 For older ones: `instrument_registry.registry_helper`, `instrument_registry.registry_config`,
 `instrument_registry.registry_factory`, `instrument_registry.instrument_registry`,
-`instrument_registry.older_shapes`, `instrument_registry.token_lookup`.
+`instrument_registry.older.shapes`, `instrument_registry.older.token_lookup`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from instrument_registry.factory import get_registry
     from instrument_registry.flags import get_registry_feature_flags, set_feature_flag
+    from instrument_registry.following.subscriptions import active_tokens, watch_subscriptions
+    from instrument_registry.following.watching import watch
     from instrument_registry.instrument_registry import (
         EnhancedInstrumentService as EnhancedInstrumentService,
     )
@@ -48,12 +50,18 @@ if TYPE_CHECKING:
         get_registry_for_module,
         get_scanner_registry,
     )
-    from instrument_registry.monitoring import (
+    from instrument_registry.monitoring.counting import (
         get_registry_stats,
         prometheus_text,
         resolve_symbol_with_monitoring,
     )
-    from instrument_registry.process_stats import write_stats
+    from instrument_registry.monitoring.process_stats import write_stats
+    from instrument_registry.older.token_lookup import (
+        get_token_lookup_path as get_token_lookup_path,
+    )
+    from instrument_registry.older.token_lookup import (
+        load_token_lookup as load_token_lookup,
+    )
     from instrument_registry.records import (
         BrokerInstrument,
         BrokerRow,
@@ -62,14 +70,6 @@ if TYPE_CHECKING:
         RegistryType,
     )
     from instrument_registry.registry import Registry
-    from instrument_registry.subscriptions import active_tokens, watch_subscriptions
-    from instrument_registry.token_lookup import (
-        get_token_lookup_path as get_token_lookup_path,
-    )
-    from instrument_registry.token_lookup import (
-        load_token_lookup as load_token_lookup,
-    )
-    from instrument_registry.watching import watch
 
 __all__ = [
     "BrokerInstrument",
@@ -104,18 +104,20 @@ _MODULES: Final = {
         "clear_registry_cache", "get_alert_builder_registry", "get_order_manager_registry",
         "get_pattern_detector_registry", "get_registry_for_module", "get_scanner_registry",
     ),
-    "monitoring": ("get_registry_stats", "prometheus_text", "resolve_symbol_with_monitoring"),
-    "process_stats": ("write_stats",),
+    "monitoring.counting": (
+        "get_registry_stats", "prometheus_text", "resolve_symbol_with_monitoring",
+    ),
+    "monitoring.process_stats": ("write_stats",),
     "records": ("BrokerInstrument", "BrokerRow", "Instrument", "Publication", "RegistryType"),
     "registry": ("Registry",),
-    "subscriptions": ("active_tokens", "watch_subscriptions"),
-    "watching": ("watch",),
+    "following.subscriptions": ("active_tokens", "watch_subscriptions"),
+    "following.watching": ("watch",),
     # What older programs import from here; see docs/registry.md.
     "instrument_registry": (
         "EnhancedInstrumentService", "UnifiedInstrumentRegistry",
         "get_enhanced_instrument_service", "get_unified_registry",
     ),
-    "token_lookup": ("get_token_lookup_path", "load_token_lookup"),
+    "older.token_lookup": ("get_token_lookup_path", "load_token_lookup"),
 }  # fmt: skip
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 

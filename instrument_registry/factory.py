@@ -11,7 +11,7 @@ from instrument_registry.errors import RegistryStale
 from instrument_registry.records import RegistryType
 from instrument_registry.registry import Registry
 from instrument_registry.settings import RegistrySettings, read_settings
-from instrument_registry.sources import load, require_fresh
+from instrument_registry.sources.loading import load, require_fresh
 
 _made: dict[RegistryType, tuple[Registry, float | None]] = {}
 _lock = threading.Lock()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from instrument_registry.factory import get_registry as get_enhanced_instrument_service
-    from instrument_registry.older_shapes import UnifiedInstrument, UnifiedInstrumentRegistry
+    from instrument_registry.older.shapes import UnifiedInstrument, UnifiedInstrumentRegistry
     from instrument_registry.records import RegistryType
     from instrument_registry.registry import Registry as EnhancedInstrumentService
     from instrument_registry.registry_factory import (
@@ -45,8 +45,8 @@ _FOUND_IN: Final = {
     "EnhancedInstrumentService": ("registry", "Registry"),
     "RegistrySynchronizer": ("sync.synchronizer", "RegistrySynchronizer"),
     "RegistryType": ("records", "RegistryType"),
-    "UnifiedInstrument": ("older_shapes", "UnifiedInstrument"),
-    "UnifiedInstrumentRegistry": ("older_shapes", "UnifiedInstrumentRegistry"),
+    "UnifiedInstrument": ("older.shapes", "UnifiedInstrument"),
+    "UnifiedInstrumentRegistry": ("older.shapes", "UnifiedInstrumentRegistry"),
     "get_comprehensive_registry": ("registry_factory", "get_comprehensive_registry"),
     "get_enhanced_instrument_service": ("factory", "get_registry"),
     "get_intraday_focus_registry": ("registry_factory", "get_intraday_focus_registry"),

@@ -6,7 +6,7 @@ from typing import Final
 
 from instrument_registry.factory import forget_registries, get_registry, make_registry
 from instrument_registry.flags import FeatureFlags, read_flags
-from instrument_registry.monitoring import reset_registry_stats, set_monitoring
+from instrument_registry.monitoring.counting import reset_registry_stats, set_monitoring
 from instrument_registry.records import RegistryType
 from instrument_registry.registry import Registry
 from instrument_registry.settings import read_settings

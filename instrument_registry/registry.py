@@ -7,11 +7,12 @@ from copy import copy
 from datetime import date
 from typing import TYPE_CHECKING, Self
 
-from instrument_registry.books import Book, Row, Rows, answer, described
-from instrument_registry.contents import Contents
-from instrument_registry.contract_lookups import ContractLookups
 from instrument_registry.errors import AmbiguousSymbolError, shown
-from instrument_registry.explanation import Explanation, explained, refuse
+from instrument_registry.lookups.books import Book, Row, Rows, answer, described
+from instrument_registry.lookups.contract_lookups import ContractLookups
+from instrument_registry.lookups.explanation import Explanation, explained, refuse
+from instrument_registry.lookups.resolution import Verdict, book_of, find
+from instrument_registry.lookups.state import State
 from instrument_registry.records import (
     BrokerInstrument,
     BrokerRow,
@@ -19,11 +20,10 @@ from instrument_registry.records import (
     Publication,
     RegistryType,
 )
-from instrument_registry.resolution import Verdict, book_of, find
-from instrument_registry.state import State
+from instrument_registry.sources.contents import Contents
 
 if TYPE_CHECKING:
-    from instrument_registry.older_shapes import UnifiedInstrumentRegistry
+    from instrument_registry.older.shapes import UnifiedInstrumentRegistry
 
 
 class Registry(ContractLookups):
@@ -99,7 +99,7 @@ class Registry(ContractLookups):
     @property
     def registry(self) -> UnifiedInstrumentRegistry:
         """This registry, asked in the words of older programs: objects, a list a broker."""
-        from instrument_registry.older_shapes import (  # noqa: PLC0415 - only they need it
+        from instrument_registry.older.shapes import (  # noqa: PLC0415 - only they need it
             UnifiedInstrumentRegistry,
         )
 

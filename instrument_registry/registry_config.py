@@ -11,7 +11,6 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Final
 
-from instrument_registry import monitoring
 from instrument_registry.flags import (
     FeatureFlags,
     get_registry_feature_flags,
@@ -19,7 +18,8 @@ from instrument_registry.flags import (
     set_feature_flag,
 )
 from instrument_registry.modules import registry_type_for
-from instrument_registry.monitoring import reset_registry_stats
+from instrument_registry.monitoring import counting as monitoring
+from instrument_registry.monitoring.counting import reset_registry_stats
 from instrument_registry.records import RegistryType
 from instrument_registry.settings import read_settings
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from instrument_registry import monitoring
 from instrument_registry.factory import made_registries
 from instrument_registry.modules import (
     clear_registry_cache,
@@ -18,7 +17,8 @@ from instrument_registry.modules import (
     get_registry_for_module,
     get_scanner_registry,
 )
-from instrument_registry.monitoring import resolve_symbol_with_monitoring
+from instrument_registry.monitoring import counting as monitoring
+from instrument_registry.monitoring.counting import resolve_symbol_with_monitoring
 from instrument_registry.registry_config import get_performance_metrics
 
 __all__ = [

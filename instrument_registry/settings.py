@@ -22,8 +22,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from instrument_registry import embedded
 from instrument_registry.errors import SettingRefused, shown
+from instrument_registry.sources import embedded
 
 DEFAULT_MAX_AGE_HOURS: Final = 120.0
 """Five days: the longest run of market holidays and a weekend."""

@@ -27,9 +27,9 @@ import redis
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from instrument_registry import snapshot
-from instrument_registry.books import books_of
+from instrument_registry.lookups.books import books_of
 from instrument_registry.records import RegistryType
+from instrument_registry.sources import snapshot
 
 PROJECT = Path(__file__).resolve().parents[1]
 TIMEOUT_SECONDS = 180

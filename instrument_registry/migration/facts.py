@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from instrument_registry import process_stats, stats_files
 from instrument_registry.cleanup import manifest as manifests
 from instrument_registry.errors import RegistryError
 from instrument_registry.flags import FeatureFlags, FlagOrigin, read_flag_origins
-from instrument_registry.lookup_counts import LookupCounts, summed
 from instrument_registry.migration.old_readers import (
     OldReader,
     SourceSearch,
@@ -19,11 +17,13 @@ from instrument_registry.migration.old_readers import (
     in_sources,
 )
 from instrument_registry.modules import MODULES, registry_type_for
-from instrument_registry.monitoring import lookup_counts
+from instrument_registry.monitoring import process_stats, stats_files
+from instrument_registry.monitoring.counting import lookup_counts
+from instrument_registry.monitoring.lookup_counts import LookupCounts, summed
+from instrument_registry.monitoring.stats_files import Gathered
 from instrument_registry.records import Publication, RegistryType
 from instrument_registry.settings import RegistrySettings
-from instrument_registry.sources import load, require_fresh
-from instrument_registry.stats_files import Gathered
+from instrument_registry.sources.loading import load, require_fresh
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from instrument_registry.lookup_counts import LookupCounts, summed
 from instrument_registry.migration.facts import Facts
 from instrument_registry.migration.old_readers import OldReader
 from instrument_registry.modules import MODULES, module_of
+from instrument_registry.monitoring.lookup_counts import LookupCounts, summed
 from instrument_registry.records import RegistryType
 
 

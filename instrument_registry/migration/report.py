@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from instrument_registry.cleanup import shown
-from instrument_registry.lookup_counts import LookupCounts
 from instrument_registry.migration.facts import Facts, Reading
 from instrument_registry.migration.old_readers import OldReader
 from instrument_registry.migration.progress import Progress
-from instrument_registry.stats_files import COUNTED_DAYS
+from instrument_registry.monitoring.lookup_counts import LookupCounts
+from instrument_registry.monitoring.stats_files import COUNTED_DAYS
 
 _READERS_SHOWN: Final = 20
 _DIGITS: Final = ("none", "one", "two", "three", "four", "five")

@@ -7,10 +7,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from instrument_registry.contents import NO_ID, Contents
+from instrument_registry.lookups.state import State
 from instrument_registry.records import Publication
 from instrument_registry.registry import Registry
-from instrument_registry.state import State
+from instrument_registry.sources.contents import NO_ID, Contents
 from instrument_registry.sync.focus_rule import FocusRule, FocusSet, focus_set
 
 KITE: Final = "zerodha"

@@ -14,7 +14,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Final, NamedTuple
 
-from instrument_registry.terms import around
+from instrument_registry.lookups.terms import around
 
 GIVEN: Final = "given"
 MIDDLE_STRIKE: Final = "middle_strike"

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from instrument_registry import postgres
 from instrument_registry.errors import RegistryUnavailable
+from instrument_registry.sources import postgres
 
 CHECK: Final = "check"
 SYNC: Final = "sync"

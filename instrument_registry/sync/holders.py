@@ -8,10 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from instrument_registry import factory, snapshot
+from instrument_registry import factory
 from instrument_registry.errors import RegistryError, RegistryUnavailable, shown
 from instrument_registry.records import Publication, RegistryType
-from instrument_registry.sources import load
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.loading import load
 from instrument_registry.sync.comparison import (
     Difference,
     Differences,

@@ -14,10 +14,10 @@ from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from instrument_registry import postgres, snapshot
 from instrument_registry.broker_names import public_name
 from instrument_registry.errors import RegistryUnavailable, SourceRefused
 from instrument_registry.records import Publication
+from instrument_registry.sources import postgres, snapshot
 from instrument_registry.sync.comparison import HolderState
 from instrument_registry.sync.focus_rows import (
     KITE,

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 
 from instrument_registry import clock, factory
 from instrument_registry.errors import RegistryError
-from instrument_registry.sources import load
+from instrument_registry.sources.loading import load
 from instrument_registry.sync.settings import MonitorSettings, read_monitor_settings
 
 _GRACE_SECONDS: Final = 10

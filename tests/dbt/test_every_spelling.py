@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from instrument_registry import snapshot
-from instrument_registry.postgres import read_contents
 from instrument_registry.records import BrokerRow, RegistryType
 from instrument_registry.registry import Registry
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.postgres import read_contents
 from tests.dbt.broker_dumps import Database, build_dumps
 from tests.dbt.conftest import Dbt, rows_of
 from tests.dbt.kite_rows import publish

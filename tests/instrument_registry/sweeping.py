@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from instrument_registry.broker_names import public_name
 from instrument_registry.errors import AmbiguousSymbolError
-from instrument_registry.explanation import Explanation
+from instrument_registry.lookups.explanation import Explanation
 from instrument_registry.records import BrokerInstrument, BrokerRow
 from instrument_registry.registry import Registry
 

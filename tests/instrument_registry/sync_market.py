@@ -17,11 +17,11 @@ from typing import Any
 
 import psycopg
 
-from instrument_registry import snapshot
-from instrument_registry.contents import Contents
 from instrument_registry.records import BrokerRow, Publication
 from instrument_registry.registry_sync_monitor import RegistrySyncMonitor
 from instrument_registry.settings import read_settings
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from instrument_registry.sync.check import Status
 from instrument_registry.sync.comparison import HolderReport
 from instrument_registry.sync.settings import MonitorSettings, read_monitor_settings

@@ -22,11 +22,12 @@ from typing import Any
 import pytest
 
 import instrument_registry as ir
-from instrument_registry import registry_config, registry_factory, registry_helper, snapshot
-from instrument_registry.contents import Contents
+from instrument_registry import registry_config, registry_factory, registry_helper
 from instrument_registry.errors import FlagRefused, RegistryUnavailable
 from instrument_registry.flags import ENVIRONMENT
 from instrument_registry.records import BrokerRow
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows, old_project, published
 from tests.instrument_registry.sync_market import Site, make_site
 

@@ -16,12 +16,12 @@ import psycopg
 import pytest
 import redis
 
-from instrument_registry import embedded, snapshot
-from instrument_registry.contents import Contents
+from instrument_registry.following.watching import watch
 from instrument_registry.records import Publication, RegistryType
 from instrument_registry.settings import RegistrySettings, read_settings
-from instrument_registry.sources import load
-from instrument_registry.watching import watch
+from instrument_registry.sources import embedded, snapshot
+from instrument_registry.sources.contents import Contents
+from instrument_registry.sources.loading import load
 from tests.instrument_registry import made_rows, published
 from warehouse.servers import EmbeddedServers
 
@@ -167,7 +167,8 @@ def test_what_may_not_be_seen_is_no_server(place: Path) -> None:
     (place / "postgres" / "postmaster.pid").write_text("1\n")
     (place / "postgres").chmod(0o700)
     code = (
-        "import os, sys; from pathlib import Path; from instrument_registry import embedded;"
+        "import os, sys; from pathlib import Path;"
+        "from instrument_registry.sources import embedded;"
         "os.setuid(65534); home = Path(sys.argv[1]);"
         "print(embedded.postgres_url(home), embedded.redis_url(home))"
     )

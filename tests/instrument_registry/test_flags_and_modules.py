@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import instrument_registry as ir
-from instrument_registry import snapshot
-from instrument_registry.contents import Contents
 from instrument_registry.errors import FlagRefused, UnknownBroker
 from instrument_registry.flags import ENVIRONMENT, NAMES
 from instrument_registry.records import RegistryType
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows
 
 DEFAULTS = {
@@ -239,7 +239,7 @@ def test_counting_can_be_switched_off_by_module_and_by_flag(monkeypatch) -> None
 
 
 def test_percentiles_are_over_the_last_lookups_of_a_module() -> None:
-    from instrument_registry.monitoring import WINDOW, _metrics, _Record
+    from instrument_registry.monitoring.counting import WINDOW, _metrics, _Record
 
     record = _Record()
     for took in range(1, 3 * WINDOW + 1):

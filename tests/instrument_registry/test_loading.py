@@ -18,8 +18,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instrument_registry import factory, postgres, redis_hashes, snapshot
-from instrument_registry.contents import Contents
+from instrument_registry import factory
 from instrument_registry.errors import (
     RegistryStale,
     RegistryUnavailable,
@@ -30,7 +29,9 @@ from instrument_registry.errors import (
 from instrument_registry.records import Publication, RegistryType
 from instrument_registry.registry import Registry
 from instrument_registry.settings import RegistrySettings, read_settings
-from instrument_registry.sources import load
+from instrument_registry.sources import postgres, redis_hashes, snapshot
+from instrument_registry.sources.contents import Contents
+from instrument_registry.sources.loading import load
 from tests.instrument_registry import made_rows, published
 
 FOCUS = RegistryType.INTRADAY_FOCUS

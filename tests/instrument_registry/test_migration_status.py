@@ -15,18 +15,19 @@ from typing import Any
 import pytest
 
 import instrument_registry as ir
-from instrument_registry import snapshot, stats_files
 from instrument_registry.cleanup.manifest import built_in
-from instrument_registry.contents import Contents
 from instrument_registry.flags import ENVIRONMENT
-from instrument_registry.lookup_counts import LookupCounts
 from instrument_registry.migration import facts
 from instrument_registry.migration.old_readers import in_environment, in_sources
 from instrument_registry.migration.progress import State, progress_of
 from instrument_registry.migration_status import main, migration_status
 from instrument_registry.modules import MODULES, module_of, registry_type_for
+from instrument_registry.monitoring import stats_files
+from instrument_registry.monitoring.lookup_counts import LookupCounts
 from instrument_registry.records import Publication, RegistryType
 from instrument_registry.settings import read_settings
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows, old_project
 
 NOW = datetime(2026, 8, 17, 6, 0, tzinfo=UTC)

@@ -20,15 +20,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import instrument_registry as ir
-from instrument_registry import prometheus, snapshot, stats_files
-from instrument_registry.contents import Contents
 from instrument_registry.errors import SettingRefused, UnknownBroker
 from instrument_registry.flags import ENVIRONMENT
-from instrument_registry.lookup_counts import BUCKETS, LookupCounts, summed
-from instrument_registry.monitoring import _Record, lookup_counts, prometheus_text
-from instrument_registry.process_stats import write_stats
+from instrument_registry.monitoring import prometheus, stats_files
+from instrument_registry.monitoring.counting import _Record, lookup_counts, prometheus_text
+from instrument_registry.monitoring.lookup_counts import BUCKETS, LookupCounts, summed
+from instrument_registry.monitoring.process_stats import write_stats
 from instrument_registry.records import RegistryType
 from instrument_registry.settings import read_settings
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows
 
 NOW = datetime(2026, 8, 17, 6, 0, tzinfo=UTC)

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 import instrument_registry as ir
-from instrument_registry import prometheus, snapshot
 from instrument_registry.cleanup import manifest
-from instrument_registry.contents import Contents
 from instrument_registry.flags import ENVIRONMENT
+from instrument_registry.monitoring import prometheus
 from instrument_registry.records import Publication
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows, old_project
 
 _BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)

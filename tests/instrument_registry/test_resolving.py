@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 
-from instrument_registry.contents import Contents
 from instrument_registry.errors import (
     AmbiguousSymbolError,
     ConflictingTokenError,
@@ -16,6 +15,7 @@ from instrument_registry.errors import (
 )
 from instrument_registry.records import RegistryType
 from instrument_registry.registry import Registry
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows
 
 CALL = "NFO:NIFTY:2026-08-25:24800:CE"

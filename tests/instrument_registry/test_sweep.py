@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from instrument_registry import registry as lookups
-from instrument_registry import resolution, state
-from instrument_registry.books import Book, Rows
 from instrument_registry.broker_names import GRAMMARS, public_name
 from instrument_registry.errors import SymbolError
+from instrument_registry.lookups import resolution, state
+from instrument_registry.lookups.books import Book, Rows
+from instrument_registry.lookups.resolution import Outcome, Verdict, find
 from instrument_registry.registry import Registry
-from instrument_registry.resolution import Outcome, Verdict, find
 from instrument_registry.symbols import Undated, canonical_id, readings
 from tests.instrument_registry import made_rows
 from tests.instrument_registry.sweeping import (

@@ -12,13 +12,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from instrument_registry import factory, snapshot
-from instrument_registry.contents import Contents
+from instrument_registry import factory
 from instrument_registry.errors import SettingRefused
 from instrument_registry.records import Publication, RegistryType
 from instrument_registry.registry import Registry
 from instrument_registry.registry_sync_monitor import RegistrySyncMonitor
 from instrument_registry.settings import read_settings
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from instrument_registry.sync import check as checking
 from instrument_registry.sync import reference
 from instrument_registry.sync.check import HOLDERS, Verdict

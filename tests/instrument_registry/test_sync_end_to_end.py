@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from instrument_registry import snapshot
+from instrument_registry.sources import snapshot
 from loader.sample import sample_chunks
 from tests.conftest import _with_database
 from tests.installation import Done, Installation

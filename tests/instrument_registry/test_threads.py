@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from instrument_registry.contents import Contents
-from instrument_registry.contract_lookups import ChainRow
+from instrument_registry.lookups.contract_lookups import ChainRow
 from instrument_registry.records import Publication
 from instrument_registry.registry import Registry
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows
 
 THREADS = 4

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 import instrument_registry as ir
-from instrument_registry import snapshot
-from instrument_registry.contents import Contents
 from instrument_registry.flags import ENVIRONMENT
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows, published
 
 _BLOCK = re.compile(r"```(\w+)\n(.*?)```\n", re.DOTALL)

@@ -12,19 +12,20 @@ import psycopg
 import pytest
 import redis
 
-from instrument_registry import factory, snapshot
-from instrument_registry.contents import Contents
+from instrument_registry import factory
 from instrument_registry.errors import RegistryUnavailable, SourceRefused
-from instrument_registry.records import Publication, RegistryType
-from instrument_registry.registry import Registry
-from instrument_registry.settings import RegistrySettings, read_settings
-from instrument_registry.subscriptions import (
+from instrument_registry.following.subscriptions import (
     SubscriptionChange,
     active_tokens,
     read_subscriptions,
     watch_subscriptions,
 )
-from instrument_registry.watching import watch
+from instrument_registry.following.watching import watch
+from instrument_registry.records import Publication, RegistryType
+from instrument_registry.registry import Registry
+from instrument_registry.settings import RegistrySettings, read_settings
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows, published
 
 SECONDS = 30

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 import instrument_registry as ir
-from instrument_registry import snapshot
-from instrument_registry.contents import Contents
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.contents import Contents
 from tests.instrument_registry import made_rows, published
 
 PACKAGE = "instrument_registry"

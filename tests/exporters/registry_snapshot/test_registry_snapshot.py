@@ -21,10 +21,10 @@ from exporters.errors import (
 )
 from exporters.registry_snapshot import RegistrySnapshot
 from exporters.schema import ensure_schema
-from instrument_registry import snapshot
-from instrument_registry.postgres import read_contents
 from instrument_registry.records import BrokerRow, RegistryType
 from instrument_registry.registry import Registry
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.postgres import read_contents
 from tests.instrument_registry import made_rows, published
 
 FOCUS = RegistryType.INTRADAY_FOCUS

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from instrument_registry.contents import Contents
 from instrument_registry.errors import RegistryStale, RegistryUnavailable
 from instrument_registry.records import Publication, RegistryType
 from instrument_registry.settings import RegistrySettings
+from instrument_registry.sources.contents import Contents
 
 _HOUR = 3600
 
@@ -77,16 +77,16 @@ def _sources(
     if database_url is None:
         reasons.append(settings.no_database)
     else:
-        from instrument_registry import postgres  # noqa: PLC0415
+        from instrument_registry.sources import postgres  # noqa: PLC0415
 
         yield lambda: postgres.read_contents(database_url, registry_type)
-    from instrument_registry import snapshot  # noqa: PLC0415
+    from instrument_registry.sources import snapshot  # noqa: PLC0415
 
     yield lambda: snapshot.read(settings.snapshot_file, registry_type)
     redis_url = settings.redis_url
     if redis_url is None:
         reasons.append(settings.no_redis)
     else:
-        from instrument_registry import redis_hashes  # noqa: PLC0415
+        from instrument_registry.sources import redis_hashes  # noqa: PLC0415
 
         yield lambda: redis_hashes.read_contents(redis_url, registry_type)

@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from instrument_registry.atomic_file import replace
-from instrument_registry.contents import Contents
 from instrument_registry.errors import RegistryUnavailable, SnapshotRefused
-from instrument_registry.packing import pack, unpack
 from instrument_registry.records import Publication, RegistryType
+from instrument_registry.sources.contents import Contents
+from instrument_registry.sources.packing import pack, unpack
 
 VERSION: Final = 2
 _NAME: Final = b"INSTRUMENT-REGISTRY-SNAPSHOT"
@@ -114,7 +114,7 @@ def write_published(database_url: str, path: Path | str) -> int:
     Raises:
         RegistryUnavailable: it cannot be read or written; the old file stands.
     """
-    from instrument_registry.postgres import read_contents  # noqa: PLC0415 - it reads snapshots too
+    from instrument_registry.sources.postgres import read_contents  # noqa: PLC0415 - it reads snapshots too
 
     contents = read_contents(database_url)
     write(path, contents)

@@ -8,15 +8,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from instrument_registry import clock, snapshot
+from instrument_registry import clock
 from instrument_registry.errors import RegistryUnavailable
 from instrument_registry.factory import made_registries
-from instrument_registry.follower import Follower
-from instrument_registry.postgres import newest_publication
+from instrument_registry.following.follower import Follower
 from instrument_registry.records import Publication, RegistryType
 from instrument_registry.registry import Registry
 from instrument_registry.settings import RegistrySettings, read_settings
-from instrument_registry.sources import load
+from instrument_registry.sources import snapshot
+from instrument_registry.sources.loading import load
+from instrument_registry.sources.postgres import newest_publication
 
 if TYPE_CHECKING:
     import psycopg

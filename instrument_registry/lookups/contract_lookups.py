@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from instrument_registry import clock, search, terms
+from instrument_registry import clock
+from instrument_registry.lookups import search, terms
+from instrument_registry.lookups.state import State
 from instrument_registry.records import Instrument
-from instrument_registry.state import State
 
 
 @dataclass(frozen=True, slots=True)

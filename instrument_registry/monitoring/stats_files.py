@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from instrument_registry.atomic_file import replace
 from instrument_registry.errors import SettingRefused, shown
-from instrument_registry.lookup_counts import LookupCounts, summed
+from instrument_registry.monitoring.lookup_counts import LookupCounts, summed
 
 VERSION: Final = 1
 COUNTED_DAYS: Final = 7

@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Final
 
 from instrument_registry.clock import INDIA
-from instrument_registry.lookup_counts import LookupCounts
+from instrument_registry.monitoring.lookup_counts import LookupCounts
 from instrument_registry.registry import Registry
 
 _FIRST_BUCKET: Final = 8

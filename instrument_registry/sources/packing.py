@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from instrument_registry.contents import BrokerColumns, Contents, Settled, picked
 from instrument_registry.errors import SnapshotRefused
 from instrument_registry.records import Publication
-from instrument_registry.settling import settle
+from instrument_registry.sources.contents import BrokerColumns, Contents, Settled, picked
+from instrument_registry.sources.settling import settle
 
 _SEPARATOR: Final = "\x1f"
 # Of a listing, in its order: how each of its values is read from text.

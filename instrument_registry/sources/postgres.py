@@ -16,10 +16,17 @@ from itertools import count, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from instrument_registry.broker_names import public_name
-from instrument_registry.collector import collector_paused
-from instrument_registry.contents import NO_ID, BrokerColumns, Contents, Listing, picked, unlike
 from instrument_registry.errors import RegistryUnavailable, SourceRefused
 from instrument_registry.records import Publication, RegistryType
+from instrument_registry.sources.collector import collector_paused
+from instrument_registry.sources.contents import (
+    NO_ID,
+    BrokerColumns,
+    Contents,
+    Listing,
+    picked,
+    unlike,
+)
 
 if TYPE_CHECKING:
     import psycopg

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from instrument_registry.books import Book
-from instrument_registry.terms import Terms
+from instrument_registry.lookups.books import Book
+from instrument_registry.lookups.terms import Terms
 
 _TYPES: Final = {"CE": "CE", "CALL": "CE", "PE": "PE", "PUT": "PE", "FUT": "FUT", "FUTURE": "FUT"}
 _DAY: Final = re.compile(r"([0-9]{1,2})?([A-Z]{3})(?:[0-9]{2})?")

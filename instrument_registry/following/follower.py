@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from instrument_registry.errors import RegistryError
-from instrument_registry.postgres import connected
+from instrument_registry.sources.postgres import connected
 
 if TYPE_CHECKING:
     import psycopg

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn
 
-from instrument_registry.books import Book, answer, described
 from instrument_registry.errors import (
     AmbiguousSymbolError,
     ConflictingTokenError,
     UnknownSymbolError,
     shown,
 )
+from instrument_registry.lookups.books import Book, answer, described
+from instrument_registry.lookups.resolution import Outcome, Verdict
+from instrument_registry.lookups.search import near
 from instrument_registry.records import BrokerInstrument
-from instrument_registry.resolution import Outcome, Verdict
-from instrument_registry.search import near
 
 _SHOWN_CANDIDATES = 20
 

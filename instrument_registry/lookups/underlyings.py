@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from instrument_registry.books import Book, Rows
+from instrument_registry.lookups.books import Book, Rows
 
 _CONTRACTS = frozenset({"FUT", "CE", "PE"})
 

@@ -13,9 +13,16 @@ from itertools import compress
 from operator import is_not
 from typing import Any
 
-from instrument_registry.contents import NO_ROW, BrokerColumns, Contents, Listing, Settled, picked
 from instrument_registry.records import BrokerInstrument
-from instrument_registry.settling import settle
+from instrument_registry.sources.contents import (
+    NO_ROW,
+    BrokerColumns,
+    Contents,
+    Listing,
+    Settled,
+    picked,
+)
+from instrument_registry.sources.settling import settle
 
 # symbol, token, canonical id, strike, instrument type, listing
 Row = tuple[str, str, str, float, str, Listing]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from types import MappingProxyType
 
-from instrument_registry.books import Book, Row, answer, books_of
 from instrument_registry.broker_names import ALIASES
-from instrument_registry.contents import Contents
+from instrument_registry.lookups.books import Book, Row, answer, books_of
+from instrument_registry.lookups.terms import Terms, strike_of
 from instrument_registry.records import Instrument, Publication
-from instrument_registry.terms import Terms, strike_of
+from instrument_registry.sources.contents import Contents
 
 
 @dataclass(slots=True)

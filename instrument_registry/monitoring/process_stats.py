@@ -6,8 +6,10 @@ import atexit
 import logging
 from pathlib import Path
 
-from instrument_registry import clock, monitoring, stats_files
+from instrument_registry import clock
 from instrument_registry.errors import SettingRefused, shown
+from instrument_registry.monitoring import counting as monitoring
+from instrument_registry.monitoring import stats_files
 from instrument_registry.settings import read_settings
 
 _log = logging.getLogger(__name__)

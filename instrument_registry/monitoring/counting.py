@@ -23,7 +23,7 @@ from instrument_registry import clock
 from instrument_registry.errors import shown
 from instrument_registry.factory import made_registries
 from instrument_registry.flags import read_flags
-from instrument_registry.lookup_counts import BUCKETS, LookupCounts
+from instrument_registry.monitoring.lookup_counts import BUCKETS, LookupCounts
 from instrument_registry.records import BrokerInstrument, RegistryType
 from instrument_registry.registry import Registry
 from instrument_registry.settings import read_settings
@@ -158,7 +158,7 @@ def _decide(key: _Key) -> _Record | None:
     slow = settings.slow_lookup_ms
     record.limit = _NEVER if slow is None else int(slow * _MILLISECOND)
     if settings.stats_folder is not None:
-        from instrument_registry import process_stats  # noqa: PLC0415 - few processes leave any
+        from instrument_registry.monitoring import process_stats  # noqa: PLC0415 - few processes leave any
 
         process_stats.leave_at_exit(settings.stats_folder)
     _counting[key] = record
@@ -183,7 +183,7 @@ def prometheus_text() -> str:
     long they took in seconds, gauges of each registry's publication, rows and age. Serve it with
     content type `text/plain; version=0.0.4; charset=utf-8`.
     """
-    from instrument_registry import prometheus  # noqa: PLC0415 - for those who ask
+    from instrument_registry.monitoring import prometheus  # noqa: PLC0415 - for those who ask
 
     seen = [prometheus.Shown.of(one, clock.now()) for one in made_registries()]
     return prometheus.exposition(lookup_counts(), seen)

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from instrument_registry.errors import RegistryUnavailable, SourceRefused
-from instrument_registry.follower import Follower
-from instrument_registry.postgres import connected
+from instrument_registry.following.follower import Follower
 from instrument_registry.settings import RegistrySettings, read_settings
+from instrument_registry.sources.postgres import connected
 
 if TYPE_CHECKING:
     import psycopg

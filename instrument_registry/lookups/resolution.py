@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from instrument_registry.books import Book, Row, Rows, described
 from instrument_registry.broker_names import BROKERS, asked_name, public_name
 from instrument_registry.errors import SymbolError, UnknownBroker, shown
-from instrument_registry.misreading import reads_otherwise
-from instrument_registry.underlyings import contracts_on
+from instrument_registry.lookups.books import Book, Row, Rows, described
+from instrument_registry.lookups.misreading import reads_otherwise
+from instrument_registry.lookups.underlyings import contracts_on
 
 TYPES: Final = frozenset({"EQ", "FUT", "CE", "PE"})
 

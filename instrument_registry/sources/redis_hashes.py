@@ -13,9 +13,9 @@ from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from instrument_registry.contents import Contents
 from instrument_registry.errors import RegistryUnavailable, SourceRefused, shown
 from instrument_registry.records import BrokerRow, Publication, RegistryType
+from instrument_registry.sources.contents import Contents
 from instrument_registry.symbols.notation import strike_text
 
 if TYPE_CHECKING:

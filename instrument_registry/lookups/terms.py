@@ -8,8 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from instrument_registry.books import Book
 from instrument_registry.errors import AmbiguousSymbolError, SymbolError, shown
+from instrument_registry.lookups.books import Book
 
 _PARTS_OF_OPTION: Final = 5
 _PARTS_OF_FUTURE: Final = 4

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import compress, repeat
 from typing import Final
 
-from instrument_registry.collector import collector_paused
-from instrument_registry.contents import NO_ID, NO_ROW, BrokerColumns, Contents, Settled
+from instrument_registry.sources.collector import collector_paused
+from instrument_registry.sources.contents import NO_ID, NO_ROW, BrokerColumns, Contents, Settled
 
 _CASH: Final = frozenset({"NSE:", "BSE:"})
 _Groups = dict[str, list[int]]

@@ -1,0 +1,1 @@
+"""From a symbol, a token or terms to an instrument: pure, over one publication."""

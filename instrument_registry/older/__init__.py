@@ -1,0 +1,1 @@
+"""What programs of the older package expect besides names: shapes of answers, a file loaded."""

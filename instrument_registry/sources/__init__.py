@@ -1,0 +1,1 @@
+"""A publication as columns, and where it is read: PostgreSQL, the snapshot, Redis."""
