@@ -1,4 +1,4 @@
-"""A thread that looks again after each publication: PostgreSQL says when, else it asks at a pace.
+"""A thread that looks again after each publication: PostgreSQL or Redis says when, or the clock.
 
 It outlives the database: while that is gone it goes on asking at the same pace, and listens again
 as soon as it is back. A notification is only a hint to look; the next look finds what was missed.
@@ -10,21 +10,29 @@ import logging
 import os
 import select
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from instrument_registry.errors import RegistryError
 from instrument_registry.sources.postgres import connected
+from instrument_registry.sources.redis_hashes import announcements
 
 if TYPE_CHECKING:
     import psycopg
 
 CHANNEL: Final = "instruments_published"
 _STOP_SECONDS: Final = 10
+# How long a stop may go unseen while Redis is listened to.
+_BREATH_SECONDS: Final = 0.5
 _log = logging.getLogger("instrument_registry")
 
 Look = Callable[["psycopg.Connection | None"], None]
+
+
+def _nowhere() -> None:
+    return None
 
 
 class Follower:
@@ -36,6 +44,7 @@ class Follower:
         database_url: says where to listen, each time; None if there is no database now.
         poll_seconds: how long to wait at most.
         name: of the thread.
+        redis_url: says where to listen while there is no database; None if there is none either.
     """
 
     def __init__(
@@ -44,12 +53,14 @@ class Follower:
         database_url: Callable[[], str | None],
         poll_seconds: float,
         name: str,
+        redis_url: Callable[[], str | None] = _nowhere,
     ) -> None:
         if not poll_seconds > 0:
             raise ValueError(f"poll_seconds is {poll_seconds!r}; expected a number above 0")
         self.last_error: Exception | None = None
         self._look = look
         self._database_url = database_url
+        self._redis_url = redis_url
         self._poll_seconds = poll_seconds
         self._stopped = threading.Event()
         self._hinted = False
@@ -83,6 +94,8 @@ class Follower:
                 database_url = self._database_url()
                 if database_url is not None:
                     self._listen(database_url)
+                elif (redis_url := self._redis_url()) is not None:
+                    self._subscribe(redis_url)
                 if not self._stopped.is_set():
                     self._look_once(None)
                     self._stopped.wait(self._poll_seconds)
@@ -105,6 +118,19 @@ class Follower:
                         select.select(waited_for, [], [], self._poll_seconds)
                     # What has come is read, and a lost connection found.
                     connection.execute("select")
+        except RegistryError as error:
+            self._failed(error)
+
+    def _subscribe(self, redis_url: str) -> None:
+        """Until it is stopped, the connection is lost, or there is a database."""
+        try:
+            with announcements(redis_url) as told:
+                while not self._stopped.is_set() and self._database_url() is None:
+                    self._look_once(None)
+                    until = time.monotonic() + self._poll_seconds
+                    while not self._stopped.is_set() and (left := until - time.monotonic()) > 0:
+                        if told(min(left, _BREATH_SECONDS)):
+                            break
         except RegistryError as error:
             self._failed(error)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from instrument_registry import clock
 from instrument_registry.errors import RegistryUnavailable
@@ -15,7 +15,7 @@ from instrument_registry.following.follower import Follower
 from instrument_registry.records import Publication, RegistryType
 from instrument_registry.registry import Registry
 from instrument_registry.settings import RegistrySettings, read_settings
-from instrument_registry.sources import snapshot
+from instrument_registry.sources import redis_hashes, snapshot
 from instrument_registry.sources.loading import load
 from instrument_registry.sources.postgres import newest_publication
 
@@ -37,7 +37,8 @@ def watch(
 ) -> Watch:
     """Show each publication in the registries as soon as it is complete.
 
-    PostgreSQL says when (`LISTEN instruments_published`); without it the snapshot file is asked
+    PostgreSQL says when (`LISTEN instruments_published`); without it Redis does (`SUBSCRIBE
+    instruments:updated`), and the snapshot file, or Redis's marker where there is no file, is asked
     every `poll_seconds`. A registry is swapped whole, and never back to an earlier publication.
 
     Args:
@@ -47,7 +48,7 @@ def watch(
         poll_seconds: how long a change may go unseen if nobody says it.
 
     Returns:
-        The watch; a context manager that stops it.
+        The watch; a context manager that stops it. `await` it for the next publication.
     """
     return Watch(on_change, registries, settings or read_settings(), poll_seconds)
 
@@ -73,8 +74,9 @@ class Watch:
         self._changed = threading.Condition()
         self._ends: list[Callable[[], None]] = []
         self._follower = Follower(
-            self._look, lambda: settings.database_url, poll_seconds, "instrument-registry-watch"
-        )
+            self._look, lambda: settings.database_url, poll_seconds, "instrument-registry-watch",
+            lambda: settings.redis_url,
+        )  # fmt: skip
 
     @property
     def last_error(self) -> Exception | None:
@@ -94,7 +96,7 @@ class Watch:
                 timeout_seconds,
             )
 
-    async def changes(self) -> AsyncIterator[Publication]:
+    async def changes(self) -> AsyncGenerator[Publication, None]:
         """Each publication that is shown from now on, in an event loop; ends when it is stopped."""
         import asyncio  # noqa: PLC0415 - most who watch have no event loop
 
@@ -117,6 +119,17 @@ class Watch:
         finally:
             self._told.remove(put)
             self._ends.remove(end)
+
+    def __await__(self) -> Generator[Any, None, Publication | None]:
+        """The next publication that is shown; None if it is stopped before. The watch goes on."""
+        return self._next().__await__()
+
+    async def _next(self) -> Publication | None:
+        changes = self.changes()
+        try:
+            return await anext(changes, None)
+        finally:
+            await changes.aclose()
 
     def stop(self) -> None:
         """Stop watching; the registries stay as they are."""
@@ -155,10 +168,11 @@ class Watch:
         try:
             return snapshot.publication_of(self._settings.snapshot_file).number or 0
         except RegistryUnavailable:
-            # None was ever written: there is nothing to follow but the database.
             if self._settings.snapshot_file.exists():
                 raise
-            return 0
+            # None was ever written: there is nothing to follow but the database, and Redis.
+            redis_url = self._settings.redis_url
+            return 0 if redis_url is None else redis_hashes.newest_publication(redis_url)
 
     def _tell(self, publication: Publication) -> None:
         with self._changed:

@@ -7,7 +7,8 @@ export that is under way, or was cut off, is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import islice
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "instrument:"
 _MARKER: Final = "instruments:publication"
+_CHANNEL: Final = "instruments:updated"
 _FIELDS: Final = (
     "exchange", "tradingsymbol", "name", "segment", "instrument_type", "expiry", "strike",
     "tick_size", "lot_size",
@@ -42,6 +44,43 @@ def read_contents(
     """
     if registry_type is RegistryType.INTRADAY_FOCUS:
         raise RegistryUnavailable("Redis holds no focus set, only Kite's instruments")
+    with _connected(redis_url) as client:
+        before = _marker(client)
+        rows = list(_rows(client))
+        if _marker(client) != before:
+            raise SourceRefused("Redis was filled anew while it was read; try again")
+    return Contents.of(rows, _publication(before, len(rows)))
+
+
+def newest_publication(redis_url: str) -> int:
+    """The number of the publication that Redis holds whole; 0 if it does not say.
+
+    Raises:
+        RegistryUnavailable: no connection.
+    """
+    with _connected(redis_url) as client:
+        marker = _marker(client)
+    number = marker.get("publication", "")
+    return int(number) if marker.get("state") == "complete" and number.isdecimal() else 0
+
+
+@contextmanager
+def announcements(redis_url: str) -> Iterator[Callable[[float], bool]]:
+    """What waits so many seconds at most for an export into Redis, and says whether one was told.
+
+    Raises:
+        RegistryUnavailable: no connection, or it was lost.
+    """
+    with (
+        _connected(redis_url) as client,
+        client.pubsub(ignore_subscribe_messages=True) as channel,  # type: ignore[no-untyped-call]
+    ):
+        channel.subscribe(_CHANNEL)
+        yield lambda seconds: channel.get_message(timeout=seconds) is not None
+
+
+@contextmanager
+def _connected(redis_url: str) -> Iterator[redis.Redis]:
     try:
         import redis  # noqa: PLC0415 - only who reads Redis needs it
     except ImportError as error:
@@ -51,13 +90,9 @@ def read_contents(
             redis_url, decode_responses=True, socket_connect_timeout=_SECONDS,
             socket_timeout=_SECONDS,
         ) as client:  # fmt: skip
-            before = _marker(client)
-            rows = list(_rows(client))
-            if _marker(client) != before:
-                raise SourceRefused("Redis was filled anew while it was read; try again")
+            yield client
     except redis.RedisError as error:
         raise RegistryUnavailable(f"Redis cannot be read: {type(error).__name__}") from error
-    return Contents.of(rows, _publication(before, len(rows)))
 
 
 def _marker(client: redis.Redis) -> dict[str, str]:

@@ -32,7 +32,7 @@ from instrument_registry.settings import RegistrySettings, read_settings
 from instrument_registry.sources import postgres, redis_hashes, snapshot
 from instrument_registry.sources.contents import Contents
 from instrument_registry.sources.loading import load
-from tests.instrument_registry import made_rows, published
+from tests.instrument_registry import made_rows, published, redis_market
 
 FOCUS = RegistryType.INTRADAY_FOCUS
 NOW = published.AT + timedelta(hours=1)
@@ -283,30 +283,8 @@ def test_an_age_that_is_none_is_refused(tmp_path: Path, hours: str) -> None:
 # --- Redis ---
 
 
-def kite_hashes(url: str, **marker: str) -> int:
-    with redis.Redis.from_url(url, decode_responses=True) as client:
-        rows = [row for row in made_rows.market() if row.broker == "kite"]
-        for row in rows:
-            client.hset(
-                f"instrument:{row.broker_token}",
-                mapping={
-                    "tradingsymbol": row.tradingsymbol, "exchange": row.exchange,
-                    "instrument_type": row.instrument_type, "segment": row.segment,
-                    "name": row.name, "strike": str(float(row.strike or 0)) if row.strike else "0",
-                    "expiry": row.expiry_date.isoformat() if row.expiry_date else "",
-                    "tick_size": "0.05", "lot_size": str(row.lot_size), "exchange_token": "0",
-                },
-            )  # fmt: skip
-        told = {
-            "publication": "7", "rows": str(len(rows)), "as_of": "2026-08-17",
-            "published_at": published.AT.isoformat(), "state": "complete",
-        } | marker  # fmt: skip
-        client.hset("instruments:publication", mapping=told)
-        return len(rows)
-
-
 def test_redis_holds_kites_instruments(redis_url: str, tmp_path: Path) -> None:
-    rows = kite_hashes(redis_url)
+    rows = redis_market.fill(redis_url)
     settings = settings_of(tmp_path, REDIS_URL=redis_url)
     found = load(RegistryType.COMPREHENSIVE, settings, NOW, 7200)
     assert (found.rows, found.publication.number, found.publication.source) == (rows, 7, "redis")
@@ -327,7 +305,7 @@ def test_redis_holds_kites_instruments(redis_url: str, tmp_path: Path) -> None:
     ],
 )
 def test_an_unfinished_export_is_refused(redis_url: str, marker, told: str) -> None:
-    kite_hashes(redis_url, **marker)
+    redis_market.fill(redis_url, **marker)
     with pytest.raises(SourceRefused, match=told):
         redis_hashes.read_contents(redis_url)
 

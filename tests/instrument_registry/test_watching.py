@@ -26,7 +26,7 @@ from instrument_registry.registry import Registry
 from instrument_registry.settings import RegistrySettings, read_settings
 from instrument_registry.sources import snapshot
 from instrument_registry.sources.contents import Contents
-from tests.instrument_registry import made_rows, published
+from tests.instrument_registry import made_rows, published, redis_market
 
 SECONDS = 30
 # Longer than a test lasts: what is seen was told, not polled.
@@ -119,6 +119,43 @@ def test_without_a_database_the_snapshot_is_asked(tmp_path: Path) -> None:
     assert registry.publication.number == 2
 
 
+def test_without_both_redis_says_when(redis_url: str, tmp_path: Path) -> None:
+    """An export is told on a channel; its marker says which publication it is."""
+    rows = redis_market.fill(redis_url)
+    settings = settings_of(tmp_path, REDIS_URL=redis_url)
+    registry = factory.get_registry(settings=settings)
+    assert (registry.publication.source, len(registry)) == ("redis", rows)
+    with (
+        redis.Redis.from_url(redis_url) as client,
+        watch(settings=settings, poll_seconds=NEVER) as watching,
+    ):
+        while not client.pubsub_numsub("instruments:updated")[0][1]:
+            assert watching.is_running
+        # An export that is under way is not shown, whatever is told.
+        redis_market.fill(redis_url, publication="8", state="writing")
+        client.publish("instruments:updated", "{}")
+        assert not watching.wait_for(8, 0.3)
+        redis_market.fill(redis_url, publication="8")
+        client.publish("instruments:updated", "{}")
+        assert watching.wait_for(8, SECONDS), watching.last_error
+    assert not watching.is_running
+    assert registry.publication.number == 8
+
+
+def test_redis_that_goes_away_is_asked_again(redis_url: str, tmp_path: Path) -> None:
+    redis_market.fill(redis_url)
+    settings = settings_of(tmp_path, REDIS_URL=redis_url)
+    registry = factory.get_registry(settings=settings)
+    with watch(settings=settings, poll_seconds=0.05) as watching:
+        with redis.Redis.from_url(redis_url) as client:
+            redis_market.fill(redis_url, publication="8")
+            assert watching.wait_for(8, SECONDS), watching.last_error
+            client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            redis_market.fill(redis_url, publication="9")
+        assert watching.wait_for(9, SECONDS), watching.last_error
+    assert registry.publication.number == 9
+
+
 def test_a_callback_that_raises_does_not_end_the_watch(database, tmp_path, caplog) -> None:
     settings = settings_of(tmp_path, DATABASE_URL=database)
     factory.get_registry(settings=settings)
@@ -151,6 +188,30 @@ def test_an_event_loop_hears_of_changes(database, tmp_path) -> None:
         return numbers
 
     assert asyncio.run(listen()) == [2]
+
+
+def test_a_watch_is_awaited_for_the_next_publication(database, tmp_path) -> None:
+    settings = settings_of(tmp_path, DATABASE_URL=database)
+    factory.get_registry(settings=settings)
+
+    async def wait() -> list[int | None]:
+        with watch(settings=settings, poll_seconds=NEVER) as watching:
+            numbers = []
+            for number in (2, 3):
+                waiting = asyncio.ensure_future(_awaited(watching))
+                await asyncio.sleep(0)
+                await asyncio.to_thread(published.publish, database, [GOLD], number=number)
+                numbers.append((await asyncio.wait_for(waiting, SECONDS)).number)
+            last = asyncio.ensure_future(_awaited(watching))
+            await asyncio.sleep(0)
+            await asyncio.to_thread(watching.stop)
+            assert await asyncio.wait_for(last, SECONDS) is None
+        return numbers
+
+    async def _awaited(watching) -> Publication | None:
+        return await watching
+
+    assert asyncio.run(wait()) == [2, 3]
 
 
 # --- subscriptions ---
