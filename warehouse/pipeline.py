@@ -189,6 +189,8 @@ def _publish_audited(
             return _plan_only(context, connection, request, result)
         try:
             result.published = _publish(context, connection, request)
+            # Its memory is wanted by the exports, and there is nothing more to audit.
+            worker.close()
             break
         except SubscriptionsChangedMeanwhile:
             if attempt == BUILDS_AT_MOST:
