@@ -31,7 +31,10 @@ def test_gone_before_another_verb(standing: Laboratory, verb: str) -> None:
     standing.assert_old()
 
 
-@pytest.mark.parametrize("table", [*REPLACED, *WRITTEN])
+@pytest.mark.parametrize(
+    "table",
+    [*(pytest.param(table, marks=pytest.mark.exhaustive) for table in REPLACED), *WRITTEN],
+)
 def test_stopped_like_a_power_cut_while_it_works(standing: Laboratory, table: str) -> None:
     running = standing.at.start_sync(standing.next_dump)
     with standing.hold(table, {**REPLACED, **WRITTEN}[table]) as held:
