@@ -101,48 +101,43 @@ def read_settings(environment: Mapping[str, str] | None = None) -> RegistrySetti
     snapshot = said.get("REGISTRY_SNAPSHOT_FILE")
     config = said.get("REGISTRY_CONFIG_FILE")
     stats = said.get("REGISTRY_STATS_DIR")
+    max_age_hours = _above_zero(
+        "REGISTRY_MAX_AGE_HOURS",
+        said.get("REGISTRY_MAX_AGE_HOURS", ""),
+        default=DEFAULT_MAX_AGE_HOURS,
+        unless="unlimited",
+    )
     return RegistrySettings(
         home=home,
         given_database_url=said.get("DATABASE_URL") or None,
         snapshot_file=Path(snapshot).expanduser() if snapshot else home / SNAPSHOT_NAME,
         given_redis_url=said.get("REDIS_URL") or None,
-        max_age_seconds=_max_age(said.get("REGISTRY_MAX_AGE_HOURS", "")),
+        max_age_seconds=None if max_age_hours is None else max_age_hours * 3600,
         config_file=Path(config).expanduser() if config else None,
         env_file=Path(said.get("ENV_FILE") or ".env").expanduser(),
         as_of=_as_of(said.get("AS_OF", "")),
         environment=said,
-        slow_lookup_ms=_slow_lookup(said.get("REGISTRY_SLOW_LOOKUP_MS", "")),
+        slow_lookup_ms=_above_zero(
+            "REGISTRY_SLOW_LOOKUP_MS",
+            said.get("REGISTRY_SLOW_LOOKUP_MS", ""),
+            default=DEFAULT_SLOW_LOOKUP_MS,
+            unless="off",
+        ),
         stats_folder=Path(stats).expanduser() if stats else None,
     )
 
 
-def _max_age(text: str) -> float | None:
+def _above_zero(name: str, text: str, *, default: float, unless: str) -> float | None:
+    """A number above 0; None if the word that takes the limit away is said."""
     said = text.strip().lower()
-    if said == "unlimited":
+    if said == unless:
         return None
     try:
-        hours = float(said) if said else DEFAULT_MAX_AGE_HOURS
-    except ValueError:
-        hours = math.nan
-    if not 0 < hours < math.inf:
-        raise SettingRefused(
-            f"REGISTRY_MAX_AGE_HOURS is {shown(text)}; expected a number above 0 or `unlimited`"
-        )
-    return hours * 3600
-
-
-def _slow_lookup(text: str) -> float | None:
-    said = text.strip().lower()
-    if said == "off":
-        return None
-    try:
-        limit = float(said) if said else DEFAULT_SLOW_LOOKUP_MS
+        limit = float(said) if said else default
     except ValueError:
         limit = math.nan
     if not 0 < limit < math.inf:
-        raise SettingRefused(
-            f"REGISTRY_SLOW_LOOKUP_MS is {shown(text)}; expected a number above 0 or `off`"
-        )
+        raise SettingRefused(f"{name} is {shown(text)}; expected a number above 0 or `{unless}`")
     return limit
 
 
