@@ -181,8 +181,9 @@ COUNTS = st.builds(
     st.lists(st.integers(0, 2**40), min_size=BUCKETS, max_size=BUCKETS).map(tuple),
 )  # fmt: skip
 SHOWN = st.builds(
-    prometheus.Shown, st.sampled_from(["comprehensive", "intraday_focus"]), st.integers(0),
-    st.text(), st.none() | st.integers(0), st.none() | st.floats(allow_nan=False),
+    # Prometheus reads every value as a 64-bit float: whole numbers are exact up to 2**53.
+    prometheus.Shown, st.sampled_from(["comprehensive", "intraday_focus"]), st.integers(0, 2**53),
+    st.text(), st.none() | st.integers(0, 2**53), st.none() | st.floats(allow_nan=False),
 )  # fmt: skip
 
 
