@@ -23,7 +23,7 @@ from rich.console import Console
 from warehouse.clock import Clock
 from warehouse.display import choose_display
 from warehouse.errors import UsageError
-from warehouse.settings import DBT_PROJECT, Settings, read_settings
+from warehouse.settings import DBT_PROJECT, Settings, misspelt_settings, read_settings
 
 if TYPE_CHECKING:
     from warehouse.sync_request import SyncRequest
@@ -252,6 +252,8 @@ def settings_and_clock(as_of: str | None) -> tuple[Settings, Clock]:
         except ValueError:
             raise UsageError(f"AS_OF {as_of!r} is not a date of the form YYYY-MM-DD.") from None
     settings = read_settings(as_of=day)
+    for told in misspelt_settings():
+        sys.stderr.write(f"warning: {told}\n")
     return settings, Clock(as_of=settings.as_of)
 
 

@@ -14,6 +14,7 @@ from warehouse.display import TimedStages
 from warehouse.errors import ServiceUnavailable
 from warehouse.exit_codes import PENDING, exit_code_of, is_known
 from warehouse.ledger import Run
+from warehouse.retention import prune_runs, shown_runs
 from warehouse.run_lock import run_lock
 from warehouse.session import Warehouse, open_warehouse
 from warehouse.settings import Settings
@@ -39,6 +40,7 @@ def recorded_run(
             started_at=now,
         )
         with _logged(settings, run.run_id):
+            prune_runs(settings, keep={run.run_id, *shown_runs(warehouse.connection)})
             try:
                 yield warehouse, run
             except BaseException as error:

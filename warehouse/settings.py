@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -22,7 +25,13 @@ DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 
+# What the settings of ours begin with that nobody else's do: a name that begins so and is none of
+# them is a typing error.
+OUR_PREFIXES = ("GATE_", "FETCH_", "LANDING_KEEP_", "REPORTS_KEEP_", "ROLLBACK_KEEP_")
+DOTENV = ".env"
+
 Ratio = Annotated[float, Field(ge=0, le=1)]
+Read = TypeVar("Read", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
@@ -31,7 +40,7 @@ class Settings(BaseSettings):
     Paths are relative to the working folder. Prices are rupees, times are seconds.
     """
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_file=DOTENV, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
@@ -50,6 +59,7 @@ class Settings(BaseSettings):
     fetch_attempts: Annotated[int, Field(ge=1, le=20)] = 4
     fetch_max_bytes: Annotated[int, Field(gt=0)] = 512 * 1024 * 1024
     landing_keep_days: Annotated[int, Field(ge=1)] = 30
+    reports_keep_days: Annotated[int, Field(ge=1)] = 30
     rollback_keep_publications: Annotated[int, Field(ge=2)] = 30
     redis_ttl_seconds: Annotated[int, Field(gt=0)] | None = None
 
@@ -172,7 +182,7 @@ class Settings(BaseSettings):
 class FeedSettings(BaseSettings):
     """Where one feed's dump comes from: `<FEED>_SOURCE` and so on, the same for every broker."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_file=DOTENV, extra="ignore", env_ignore_empty=True)
 
     source: str | None = None
     instruments_url: str | None = None
@@ -180,21 +190,61 @@ class FeedSettings(BaseSettings):
 
 
 def read_feed_settings(feed: str) -> FeedSettings:
-    """Read the settings that begin with a feed's name."""
-    return FeedSettings(_env_prefix=f"{feed}_")
+    """Read the settings that begin with a feed's name.
+
+    Raises:
+        UsageError: as `read_settings`.
+    """
+    return _read(FeedSettings, _env_prefix=f"{feed}_")
 
 
 def read_settings(**overrides: object) -> Settings:
     """Read the settings; options of the command line beat the environment.
 
     Raises:
-        UsageError: naming the setting, what it holds and what it should be (never a secret).
+        UsageError: naming the setting, what it holds and what it should be (never a secret); or
+            the `.env` file, which is not text or may not be read.
     """
-    given = {name: value for name, value in overrides.items() if value is not None}
+    return _read(
+        Settings, **{name: value for name, value in overrides.items() if value is not None}
+    )
+
+
+def _read(kind: type[Read], **given: object) -> Read:
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+        return kind(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValidationError as error:
         raise UsageError(_told(error)) from None
+    except (UnicodeDecodeError, OSError) as error:
+        # The working folder's `.env` is mostly other people's.
+        raise UsageError(
+            f"{Path(DOTENV).absolute()} cannot be read: {_seen(error)}. Nothing was started; "
+            f"consumers keep what they have."
+        ) from None
+
+
+def _seen(error: UnicodeDecodeError | OSError) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    line = error.object.count(b"\n", 0, error.start) + 1
+    return f"line {line} is not UTF-8 (byte 0x{error.object[error.start]:02x}): save it as UTF-8"
+
+
+def misspelt_settings() -> tuple[str, ...]:
+    """A sentence for each name that looks like a setting of the warehouse and is none.
+
+    For after `read_settings`, which finds out whether `.env` can be read.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    in_file = dotenv_values(DOTENV, interpolate=False)
+    given = {name.upper() for name in (*os.environ, *in_file)}
+    unknown = sorted(name for name in given - set(known) if name.startswith(OUR_PREFIXES))
+    return tuple(f"{name} is no setting and has no effect{_near(name, known)}." for name in unknown)
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1, 0.8)
+    return f" (did you mean {near[0]}?)" if near else " (.env.example lists them all)"
 
 
 def _is_readable(url: str) -> bool:

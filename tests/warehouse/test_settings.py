@@ -12,7 +12,13 @@ from expectations.gate import Thresholds
 from loader.feeds import FEEDS
 from warehouse.audit import thresholds_of
 from warehouse.errors import UsageError
-from warehouse.settings import Settings, read_feed_settings, read_settings
+from warehouse.settings import (
+    OUR_PREFIXES,
+    Settings,
+    misspelt_settings,
+    read_feed_settings,
+    read_settings,
+)
 from warehouse.source import feeds_of
 
 
@@ -180,3 +186,61 @@ def test_every_threshold_of_the_gate_can_be_set_and_has_the_same_default() -> No
     }
     assert settings == names
     assert thresholds_of(Settings(_env_file=None)) == Thresholds()
+
+
+def test_a_dotenv_that_is_not_utf8_is_one_clear_line(empty_folder: Path) -> None:
+    text = "LANDING_KEEP_DAYS=7\n# Grüße\nPASSWORD=hunter2\n" + "#\n" * 9_000 + "# später\n"
+    (empty_folder / ".env").write_bytes(text.encode("latin-1"))
+    for read in (read_settings, lambda: read_feed_settings("dhan")):
+        with pytest.raises(UsageError) as raised:
+            read()
+        message = str(raised.value)
+        assert raised.value.exit_code == 2
+        assert f"{empty_folder / '.env'} cannot be read: line 2 is not UTF-8 (byte 0xfc)" in message
+        assert "\n" not in message
+        assert "hunter2" not in message
+    # The line that is wrong is told however far down it is.
+    (empty_folder / ".env").write_bytes(
+        text.replace("ü", "ue").replace("ß", "ss").encode("latin-1")
+    )
+    with pytest.raises(UsageError, match=r"line 9004 is not UTF-8 \(byte 0xe4\)"):
+        read_settings()
+
+
+def test_a_dotenv_that_cannot_be_read_is_one_clear_line(empty_folder: Path) -> None:
+    # A file that exists and gives an error to whoever reads it, root as well (Linux).
+    unreadable = Path("/proc/self/mem")
+    if not unreadable.exists():
+        unreadable = empty_folder / "secret"
+        unreadable.write_text("A=1\n")
+        unreadable.chmod(0)
+    (empty_folder / ".env").symlink_to(unreadable)
+    with pytest.raises(UsageError, match=r"\.env cannot be read: \w+.* Nothing was started"):
+        read_settings()
+
+
+def test_a_misspelt_setting_is_told(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert misspelt_settings() == ()
+    (empty_folder / ".env").write_text(
+        "GATE_ROWS_BLOCK_RATO=0.5\nfetch_attempts=2\nGATEWAY=1\nAPI_KEY=x\nINSTRUMENTS=1\n"
+    )
+    monkeypatch.setenv("FETCH_PATIENCE", "9")
+    patience, ratio = misspelt_settings()
+    assert (
+        patience == "FETCH_PATIENCE is no setting and has no effect (.env.example lists them all)."
+    )
+    assert ratio.startswith("GATE_ROWS_BLOCK_RATO is no setting and has no effect")
+    assert ratio.endswith("(did you mean GATE_ROWS_BLOCK_RATIO?).")
+    assert read_settings().fetch_attempts == 2
+
+
+def test_every_setting_with_a_prefix_of_ours_would_be_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = [name.upper() for name in Settings.model_fields]
+    assert all(any(name.startswith(prefix) for name in names) for prefix in OUR_PREFIXES)
+    families = [name for name in names if name.startswith(OUR_PREFIXES)]
+    assert len(families) > 25
+    for name in families:
+        monkeypatch.setenv(f"{name}S", "1")
+    assert len(misspelt_settings()) == len(families)
