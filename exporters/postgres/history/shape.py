@@ -9,6 +9,7 @@ from psycopg import sql
 
 from exporters.postgres import rows
 from exporters.postgres.catalog import Column, Relation, read_relations
+from exporters.postgres.history.analyst_views import drop_analyst_views, ensure_analyst_views
 from exporters.postgres.request import BROKER_INSTRUMENTS, PUBLISHED_SCHEMA
 from exporters.postgres.session import Cursor
 
@@ -187,6 +188,7 @@ def ensure_history(cursor: Cursor) -> tuple[Versioned, Versioned] | None:
     versioned = _versioned(cursor, published)
     for one in versioned:
         _ensure_view(cursor, one)
+    ensure_analyst_views(cursor, frozenset(versioned[0].names))
     return versioned
 
 
@@ -239,6 +241,7 @@ def _follow(
         cursor.execute(sql.SQL("alter table {} add column {}").format(past, _typed(wanted)))
     elif before.type != wanted.type:
         # A widening, as the published table just had it; the view, made again, is in the way.
+        drop_analyst_views(cursor)
         cursor.execute(sql.SQL("drop view if exists {}").format(view))
         cursor.execute(
             sql.SQL("alter table {} alter column {} type {}").format(
@@ -261,6 +264,7 @@ def _ensure_view(cursor: Cursor, versioned: Versioned) -> None:
         if seen[: -len(_META)] == shape:
             return
     view = sql.Identifier(SCHEMA, name)
+    drop_analyst_views(cursor)
     cursor.execute(sql.SQL("drop view if exists {}").format(view))
     cursor.execute(
         _VIEW.format(
