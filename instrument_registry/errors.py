@@ -17,6 +17,7 @@
         |-- SymbolAmbiguous     the text can name several contracts: see `candidates`
         |   `-- AmbiguousSymbolError  several listed instruments answer to it
         |-- ExpiryUnresolved    the text, or the spelling, hangs on expiries that were not given
+        |-- ExpiryContradicted  the text names another expiry than the one that was given
         |-- NotSpellable        the grammar cannot say the contract
         |-- ContractInvalid     terms that no contract has
         `-- CanonicalIdNotRead  the text is no canonical id
@@ -180,6 +181,21 @@ class ConflictingTokenError(SymbolError):
 
 class ExpiryUnresolved(SymbolError):
     """The grammar leaves out (part of) the expiry, and the listed expiries do not say it."""
+
+
+class ExpiryContradicted(SymbolError):
+    """The text names no contract that expires on the day that was given.
+
+    Attributes:
+        candidates: what the text does name; `Undated` where it has a month only.
+    """
+
+    def __init__(
+        self, symbol: object, *, candidates: Sequence[Any], seen: str, expected: str,
+        broker: str = "", next_step: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(symbol, seen=seen, expected=expected, broker=broker, next_step=next_step)
+        self.candidates = tuple(candidates)
 
 
 class NotSpellable(SymbolError):

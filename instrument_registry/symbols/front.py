@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 
 from instrument_registry.errors import (
+    ExpiryContradicted,
     ExpiryUnresolved,
     NotSpellable,
     SymbolAmbiguous,
@@ -65,6 +67,7 @@ def parse(
     series: str | None = None,
     underlyings: Collection[str] | None = None,
     listed: ListedExpiries | None = None,
+    expiry: date | None = None,
 ) -> Contract:
     """The one contract that a broker's symbol names.
 
@@ -80,12 +83,17 @@ def parse(
         underlyings: the names that exist. Asked only where the digits can be split in several ways.
         listed: the expiries that exist. Asked where the text has no day, and where the digits can
             be split in several ways.
+        expiry: the day on which the contract ends, as another column of the broker's row says. It
+            decides between readings, and stands where the text has no day; it never overrules what
+            the text, or `listed`, does say.
 
     Raises:
         UnknownBroker, UnknownExchange: nobody knows the grammar.
         SymbolNotRead: the text is not in it.
         SymbolAmbiguous: several contracts fit; `candidates` has them.
         ExpiryUnresolved: the text has no day, and `listed` is missing or lists none that month.
+        ExpiryContradicted: the text names another day or month than `expiry`, or nothing that
+            expires; or it names the month's monthly expiry, and `listed` says another day for it.
 
     Example:
         >>> parse("NIFTY28OCT2524800CE", "angel_one", "NFO").strike
@@ -98,8 +106,23 @@ def parse(
         >>> listed = ListedExpiries.of([august])
         >>> parse("NIFTY26AUGFUT", "kite", "NFO", listed=listed)
         Future(exchange='NFO', underlying='NIFTY', expiry=datetime.date(2026, 8, 25))
+        >>> row = {"symbol": "NIFTY-Feb2026-25000-CE", "expiry": date(2026, 2, 17)}
+        >>> parse(row["symbol"], "dhan", "NFO", expiry=row["expiry"]).expiry
+        datetime.date(2026, 2, 17)
     """
     found = readings(symbol, broker, exchange, kind=kind, series=series)
+    if expiry is not None:
+        ending = _ending_on(found, expiry, listed)
+        if not ending:
+            raise ExpiryContradicted(
+                symbol,
+                broker=broker,
+                candidates=found,
+                seen=f"{shown(symbol)} of {exchange} names {' or '.join(map(_ending, found))}",
+                expected=f"a contract that expires on {expiry}",
+                next_step="Symbol and expiry are of two contracts: look the token up",
+            )
+        found = ending
     if len(found) > 1:
         found = _narrowed(found, underlyings, listed)
     if len(found) > 1:
@@ -157,6 +180,39 @@ def format(  # noqa: A001 - the pair of `parse`, called as symbols.format
             expected="terms that the broker's grammar can say",
         )
     return text
+
+
+def _ending_on(
+    found: tuple[Reading, ...], expiry: date, listed: ListedExpiries | None
+) -> tuple[Reading, ...]:
+    """The readings that end on that day, dated."""
+    return tuple(
+        reading.on(expiry) if isinstance(reading, Undated) else reading
+        for reading in found
+        if _ends_on(reading, expiry, listed)
+    )
+
+
+def _ends_on(reading: Reading, expiry: date, listed: ListedExpiries | None) -> bool:
+    if isinstance(reading, Derivative):
+        return reading.expiry == expiry
+    if not isinstance(reading, Undated):
+        return False
+    month = reading.month
+    if (month.year, month.month) != (expiry.year, expiry.month):
+        return False
+    if not month.is_monthly or listed is None:
+        return True
+    where = (reading.exchange, reading.underlying, reading.kind, month.year, month.month)
+    monthly = listed.monthly(*where)
+    return not monthly or expiry in monthly
+
+
+def _ending(reading: Reading) -> str:
+    """When it ends, in words."""
+    if isinstance(reading, Undated):
+        return str(reading.month)
+    return str(reading.expiry) if isinstance(reading, Derivative) else "nothing that expires"
 
 
 def _narrowed(

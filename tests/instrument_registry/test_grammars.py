@@ -12,6 +12,7 @@ from instrument_registry import symbols
 from instrument_registry.errors import (
     CanonicalIdNotRead,
     ContractInvalid,
+    ExpiryContradicted,
     ExpiryUnresolved,
     NotSpellable,
     SymbolAmbiguous,
@@ -205,9 +206,58 @@ def test_dhans_month_is_refused_with_every_week_that_it_can_mean() -> None:
     with pytest.raises(SymbolAmbiguous, match="2026-02-10, 2026-02-17, 2026-02-24") as refused:
         symbols.parse("NIFTY-Feb2026-24600-CE", "dhan", "NFO", listed=listing(*weeks))
     assert refused.value.candidates == weeks
-    # The row's own expiry is calendar enough.
-    row = listing(weeks[1])
-    assert symbols.parse("NIFTY-Feb2026-24600-CE", "dhan", "NFO", listed=row) == weeks[1]
+    # The row's own expiry decides, with or without a calendar.
+    for listed in (None, listing(*weeks)):
+        for week in weeks:
+            found = symbols.parse(
+                "NIFTY-Feb2026-24600-CE", "dhan", "NFO", listed=listed, expiry=week.expiry
+            )
+            assert found == week
+
+
+@pytest.mark.parametrize(
+    ("symbol", "broker", "exchange", "expiry"),
+    [
+        ("NIFTY-Feb2026-24600-CE", "dhan", "NFO", "2026-03-03"),
+        ("NIFTY-Feb2026-24600-CE", "dhan", "NFO", "2025-02-24"),
+        ("GOLD-27Feb2026-139600-CE", "dhan", "MCX", "2026-02-26"),
+        ("NIFTY11NOV2524800CE", "angel_one", "NFO", "2025-11-18"),
+        ("NIFTY 24600 CE 24 FEB 26", "upstox", "NFO", "2026-02-17"),
+        ("NIFTY26AUGFUT", "kite", "NFO", "2026-09-29"),
+        ("NIFTY2690326450CE", "kite", "NFO", "2026-09-04"),
+        ("RELIANCE", "kite", "NSE", "2026-09-29"),
+    ],
+)
+def test_an_expiry_never_overrules_what_the_text_says(
+    symbol: str, broker: str, exchange: str, expiry: str
+) -> None:
+    day = date.fromisoformat(expiry)
+    with pytest.raises(ExpiryContradicted, match=f"expires on {expiry}") as refused:
+        symbols.parse(symbol, broker, exchange, expiry=day)
+    assert refused.value.candidates == symbols.readings(symbol, broker, exchange)
+    assert refused.value.symbol == symbol
+
+
+def test_an_expiry_is_not_the_monthly_one_where_the_calendar_says_another() -> None:
+    weekly, monthly = (option("NFO", "NIFTY", f"2026-08-{day}", "24800") for day in ("18", "25"))
+    text, listed = "NIFTY26AUG24800CE", listing(weekly, monthly)
+    assert symbols.parse(text, "kite", "NFO", expiry=monthly.expiry) == monthly
+    assert symbols.parse(text, "kite", "NFO", listed=listed, expiry=monthly.expiry) == monthly
+    with pytest.raises(ExpiryContradicted, match=r"monthly expiry of 2026-08"):
+        symbols.parse(text, "kite", "NFO", listed=listed, expiry=weekly.expiry)
+    # A calendar that does not know the month says nothing against it.
+    other = listing(option("NFO", "NIFTY", "2026-11-24", "24800"))
+    assert symbols.parse(text, "kite", "NFO", listed=other, expiry=monthly.expiry) == monthly
+
+
+def test_an_expiry_decides_how_digits_are_split() -> None:
+    text = "NIFTY2690326450CE"
+    for expiry, name, strike in (
+        ("2026-09-03", "NIFTY", "26450"),
+        ("2090-03-26", "NIFTY26", "450"),
+    ):
+        found = symbols.parse(text, "kite", "NFO", expiry=date.fromisoformat(expiry))
+        assert found == option("NFO", name, expiry, strike)
 
 
 def test_digits_are_split_by_the_names_or_by_the_calendar_that_hold_one_of_them() -> None:

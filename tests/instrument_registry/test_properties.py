@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from instrument_registry import symbols
 from instrument_registry.errors import (
     CanonicalIdNotRead,
+    ExpiryContradicted,
     ExpiryUnresolved,
     SymbolAmbiguous,
     SymbolNotRead,
@@ -98,6 +99,49 @@ def test_what_is_written_is_read_back(broker: str, data: st.DataObject, others: 
         assert len({each.expiry for each in (found, *more)}) == 1 + len(more)
     else:
         assert found == contract
+
+
+@pytest.mark.parametrize("broker", sorted(EXCHANGES))
+@given(data=st.data(), others=st.lists(st.integers(1, 28), max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_what_is_written_is_read_back_with_the_expiry_of_its_row(
+    broker: str, data: st.DataObject, others: list[int]
+) -> None:
+    """Of every broker alike, whatever else is listed in that month."""
+    contract = data.draw(derivatives(EXCHANGES[broker]))
+    listed = listing(contract, [contract.expiry.replace(day=day) for day in others])
+    text = symbols.format(contract, broker, listed=listed)
+    for calendar in (None, listed):
+        found = symbols.parse(
+            text, broker, contract.exchange, underlyings={contract.underlying},
+            listed=calendar, expiry=contract.expiry,
+        )  # fmt: skip
+        assert found == contract
+
+
+@given(
+    contract=derivatives(EXCHANGES["upstox"]), day=days, broker=st.sampled_from(sorted(EXCHANGES))
+)
+@settings(deadline=None)
+def test_another_day_is_never_taken_for_what_the_text_says(
+    contract: Derivative, day: date, broker: str
+) -> None:
+    assume(contract.exchange in EXCHANGES[broker])
+    text = symbols.format(contract, broker, listed=listing(contract, []))
+    try:
+        found = symbols.parse(text, broker, contract.exchange, expiry=day)
+    except (ExpiryContradicted, SymbolAmbiguous):
+        return
+    assert isinstance(found, Derivative)
+    assert found.expiry == day
+    assert text in {
+        symbols.format(found, broker, listed=listing(found, [])),
+        # A weekly contract's month without the day is its monthly one's, for all the text says.
+        symbols.format(found, broker, listed=ListedExpiries.of([
+            ListedExpiry(found.exchange, found.underlying, kind, day, is_monthly=True)
+            for kind in Kind
+        ])),
+    }  # fmt: skip
 
 
 def possible(

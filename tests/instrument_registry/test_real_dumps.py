@@ -7,13 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from instrument_registry import symbols
-from instrument_registry.errors import SymbolAmbiguous, SymbolNotRead
+from instrument_registry.errors import ExpiryContradicted, SymbolAmbiguous, SymbolNotRead
 from instrument_registry.symbols import (
     Kind,
     ListedExpiries,
@@ -138,12 +138,61 @@ def look(broker: str, rows: Iterable[Row]) -> Seen:
             seen.several[row.exchange] += 1
             if contract not in error.candidates:
                 seen.wrong.append(f"{row.symbol}: {contract} is no candidate")
+        # With the row's own expiry nothing is open, at any exchange.
+        if symbols.parse(row.symbol, broker, row.exchange, expiry=row.expiry) != contract:
+            seen.wrong.append(f"{row.symbol} by its expiry is not {contract}")
         if symbols.format(contract, broker, listed=listed) != row.symbol:
             seen.wrong.append(f"{contract} is not written {row.symbol}")
         if symbols.parse_canonical_id(symbols.canonical_id(contract)) != contract:
             seen.wrong.append(f"{contract}: canonical id")
         seen.held[row.exchange] += 1
     return seen
+
+
+def of_nse_and_bse(folder: Path, dump: str) -> list[Row]:
+    """The futures and options of NSE's and BSE's shares and indices; none is a test symbol."""
+    rows = [row for row in derivatives(folder, dump) if row.exchange in {"NFO", "BFO"}]
+    assert [row.symbol for row in rows if unheld(row)] == []
+    return rows
+
+
+@pytest.mark.parametrize(("broker", "dump"), DUMPS, ids=[dump for _, dump in DUMPS])
+def test_every_row_of_nfo_and_bfo_is_read_to_its_terms_by_its_own_expiry(
+    real_dumps: Path, broker: str, dump: str
+) -> None:
+    counted: Counter[str] = Counter()
+    wrong = []
+    for row in of_nse_and_bse(real_dumps, dump):
+        found = symbols.parse(row.symbol, broker, row.exchange, expiry=row.expiry)
+        name = row.underlying or getattr(found, "underlying", "")
+        if found != row.contract(name) or not row.symbol.startswith(name):
+            wrong.append(f"{row.symbol} is {found}")
+        counted[row.exchange] += 1
+    assert wrong[:5] == []
+    assert counted == {name: rows for name, rows in HELD[dump].items() if name in {"NFO", "BFO"}}
+
+
+def test_without_their_expiry_dhans_weeks_of_one_month_are_refused_and_with_another_too(
+    real_dumps: Path,
+) -> None:
+    rows = of_nse_and_bse(real_dumps, DHAN)
+    days: dict[tuple[str, str], set[date]] = {}
+    for row in rows:
+        days.setdefault((row.exchange, row.symbol), set()).add(row.expiry)
+    listed = calendar([(row.underlying or "", row) for row in rows])
+    refused: Counter[str] = Counter()
+    for row in rows:
+        if len(days[row.exchange, row.symbol]) > 1:
+            refused[row.exchange] += 1
+            with pytest.raises(SymbolAmbiguous) as several:
+                symbols.parse(row.symbol, "dhan", row.exchange, listed=listed)
+            assert row.contract(row.underlying or "") in several.value.candidates
+            with pytest.raises(ExpiryContradicted):
+                symbols.parse(
+                    row.symbol, "dhan", row.exchange, expiry=row.expiry + timedelta(days=31)
+                )
+    assert refused == {name: SEVERAL[DHAN][name] for name in ("NFO", "BFO")}
+    assert sum(refused.values()) == 6_122
 
 
 @pytest.mark.exhaustive
