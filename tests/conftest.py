@@ -2,16 +2,20 @@
 
 `--database-url` and `--redis-url` run the same suite against servers of your own (the first
 needs the right to create databases, the second is flushed before every test that uses it).
+`--real-dumps` says where the brokers' real dumps are. Without them everything runs on generated
+rows, and only what is said of the real ones is skipped.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -22,8 +26,15 @@ from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from loader.sample import DEFAULT_ROWS, sample_chunks
+
 PROJECT = Path(__file__).resolve().parents[1]
+# Beside the checkout, as they are far too big to be kept in it.
 REAL_DUMPS = PROJECT.parent / "shared" / "data"
+NO_REAL_DUMPS = "the real broker dumps are not there"
+# The day that the suite plays, and the dump of it.
+AS_OF = date(2026, 8, 17)
+KITE_DUMP = Path("kite") / "2026-08-17_instruments.csv.gz"
 
 # On a loaded machine a draw may be slow; that says nothing of what is tested.
 hypothesis_settings.register_profile(
@@ -35,6 +46,9 @@ hypothesis_settings.load_profile("suite")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database-url", default=None, help="a PostgreSQL to test against")
     parser.addoption("--redis-url", default=None, help="a Redis to test against; it is flushed")
+    parser.addoption(
+        "--real-dumps", default=str(REAL_DUMPS), help="the folder of real broker dumps"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -168,19 +182,31 @@ def redis_url(redis_server_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def real_dumps() -> Path:
+def real_dumps(request: pytest.FixtureRequest) -> Path:
     """The folder of real broker dumps; required by CI, skipped on a machine without it."""
-    if not REAL_DUMPS.is_dir():
+    folder = Path(request.config.getoption("--real-dumps"))
+    if not folder.is_dir():
         if os.environ.get("CI") == "true":
-            pytest.fail(f"CI needs the real dumps beside the checkout: {REAL_DUMPS}")
-        pytest.skip("the real broker dumps are not beside this checkout")
-    return REAL_DUMPS
+            pytest.fail(f"CI needs the real broker dumps, and they are not there: {folder}")
+        pytest.skip(f"{NO_REAL_DUMPS}: {folder}")
+    return folder
 
 
 @pytest.fixture(scope="session")
 def kite_dump(real_dumps: Path) -> Path:
-    """Kite, 125,581 rows, as of 2026-08-17."""
-    return real_dumps / "kite" / "2026-08-17_instruments.csv.gz"
+    """Kite, 125,581 rows, as of 2026-08-17; for what is said of the real dump alone."""
+    return real_dumps / KITE_DUMP
+
+
+@pytest.fixture(scope="session")
+def market_dump(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole dump of Kite's as of 2026-08-17: the real one, or a generated one as big."""
+    real = Path(request.config.getoption("--real-dumps")) / KITE_DUMP
+    if real.is_file():
+        return real
+    made = tmp_path_factory.mktemp("market") / KITE_DUMP.name
+    made.write_bytes(gzip.compress(b"".join(sample_chunks(rows=DEFAULT_ROWS, as_of=AS_OF)), 1))
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -200,3 +226,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         f"great-expectations {version('great-expectations')}",
     )
     return [", ".join(parts)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    skipped = sum(isinstance(told, tuple) and NO_REAL_DUMPS in told[2] for told in reasons)
+    if skipped:
+        terminalreporter.write_line(
+            f"{skipped} tests of the brokers' real dumps were skipped, as "
+            f"{terminalreporter.config.getoption('--real-dumps')} is not there; all others ran, "
+            f"on generated rows (CONTRIBUTING.md says more)."
+        )

@@ -33,8 +33,8 @@ class Published:
 
 
 @pytest.fixture(scope="session")
-def small_rows(kite_dump: Path) -> list[dumps.Row]:
-    return dumps.cut(dumps.read_dump(kite_dump))
+def small_rows(market_dump: Path) -> list[dumps.Row]:
+    return dumps.cut(dumps.read_dump(market_dump))
 
 
 @pytest.fixture(scope="session")
