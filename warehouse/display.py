@@ -19,7 +19,6 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
-    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -28,19 +27,21 @@ from rich.table import Column
 log = logging.getLogger(__name__)
 
 Advance = Callable[[int, int | None, str], None]
+BYTES = "MB"
 
 
 @dataclass(slots=True)
 class Stage:
     """One stage of a run, while it goes on.
 
-    `advance` is called with done, total (or `None`) and a few words; `detail` is what the
-    closing line says.
+    `advance` is called with done, total (or `None`) and a few words; `unit` says of what, if they
+    are not things to be counted: `BYTES`; `detail` is what the closing line says.
     """
 
     name: str
     advance: Advance
     detail: str = ""
+    unit: str = ""
 
     def done(self, detail: str) -> None:
         """Say what came of it."""
@@ -111,9 +112,12 @@ class PlainDisplay:
         self._line(f"{name}: {what} ...")
         stage = Stage(name, lambda _done, _total, _text: None)
         started = time.perf_counter()
-        yield stage
-        took = time.perf_counter() - started
-        self._line(f"{name}: {stage.detail or 'done'} ({took:.2f} s)")
+        ended = "failed"
+        try:
+            yield stage
+            ended = stage.detail or "done"
+        finally:
+            self._line(f"{name}: {ended} ({time.perf_counter() - started:.2f} s)")
 
     def note(self, text: str) -> None:
         """A line."""
@@ -167,8 +171,10 @@ class _CountColumn(ProgressColumn):
     def render(self, task: Task) -> str:
         if task.finished or not task.completed:
             return ""
-        total = f"/{task.total:,.0f}" if task.total else ""
-        return f"{task.completed:,.0f}{total}"
+        unit = task.fields["unit"]
+        of = (task.completed, task.total) if task.total else (task.completed,)
+        counts = (f"{count / 1e6:,.1f}" if unit == BYTES else f"{count:,.0f}" for count in of)
+        return f"{'/'.join(counts)} {unit}".rstrip()
 
 
 def _fixed(width: int, *, justify: JustifyMethod = "left") -> Column:
@@ -196,8 +202,14 @@ class RichDisplay:
         """A line with a spinner that turns into a tick or a cross."""
         if not self.progress.live.is_started:
             self.progress.start()
-        task = self.progress.add_task(escape(what), stage=name, total=None)
-        stage = Stage(name, self._advance(task))
+        task = self.progress.add_task(escape(what), stage=name, unit="", total=None)
+
+        def advance(done: int, total: int | None, text: str) -> None:
+            self.progress.update(
+                task, completed=done, total=total, description=escape(text), unit=stage.unit
+            )
+
+        stage = Stage(name, advance)
         try:
             yield stage
         except BaseException:
@@ -207,12 +219,6 @@ class RichDisplay:
             raise
         told = escape(stage.detail or what)
         self.progress.update(task, description=told, total=1, completed=1, refresh=True)
-
-    def _advance(self, task: TaskID) -> Advance:
-        def advance(done: int, total: int | None, text: str) -> None:
-            self.progress.update(task, completed=done, total=total, description=escape(text))
-
-        return advance
 
     def note(self, text: str) -> None:
         """A line above the live ones."""

@@ -21,6 +21,7 @@ from loader.landing import land
 from loader.ledger import last_validator, load_dump
 from loader.source import parse_source
 from loader.staging import ensure_table, staged_load_id
+from warehouse.display import BYTES
 from warehouse.ledger import LastPublication
 from warehouse.source import fetch_options, source_of
 from warehouse.sync_request import FeedLoad, SyncContext, dump_identity
@@ -131,6 +132,7 @@ def _fetch(context: SyncContext, connection: psycopg.Connection, feed: Feed) -> 
         context.run.update(stage="fetch", source=place, as_of_date=context.as_of)
     name = _stage("fetch", context, feed)
     with context.stages.stage(name, f"getting the {feed.name} dump") as stage:
+        stage.unit = BYTES
         dump = fetch(
             asked,
             feed,
@@ -194,6 +196,7 @@ def _land(context: SyncContext, connection: psycopg.Connection, found: FeedDump)
         return FeedLoad(found.load_id, found.as_of, dump.sha256, 0, is_stale=True)
     warehouse = context.warehouse
     with context.stages.stage(_stage("land", context, feed), "copying into staging") as stage:
+        stage.unit = BYTES
         load = land(
             connection,
             dump,
