@@ -122,7 +122,7 @@ def rollback(settings: Settings, clock: Clock, display: Display, *, to: int | No
                 target,
                 run_id=run.run_id,
                 published_at=clock.now(),
-                destinations=destinations.names(settings),
+                destinations=destinations.names(warehouse),
             )
             stage.done(f"publication {published.publication_id} has the content of {target}")
         run.update(stage="export", publication_id=published.publication_id)

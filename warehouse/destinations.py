@@ -24,10 +24,10 @@ from exporters.postgres import exported_digest, last_publication_id, record_expo
 from exporters.published import PUBLISHED_SCHEMA
 from exporters.redis import RedisHashes
 from exporters.registry_snapshot import RegistrySnapshot
+from warehouse.database import tables_exist
 from warehouse.display import TimedStages
 from warehouse.errors import ServiceUnavailable, WarehouseError
 from warehouse.session import Warehouse
-from warehouse.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +100,22 @@ MAKERS: dict[str, Maker] = {
 }
 FILES = ("registry_snapshot", "token_lookup", "focus_instruments", "canonical_instruments")
 _OF_SEVERAL_FEEDS = {"canonical_instruments"}
+_CANONICAL_VIEW = f"{PUBLISHED_SCHEMA}.exp_yaml__canonical_instruments"
 
 
-def names(settings: Settings) -> tuple[str, ...]:
-    """The destinations of these settings; with Kite alone there are no brokers to map."""
-    has_several = len(settings.feeds) > 1
-    return tuple(name for name in MAKERS if has_several or name not in _OF_SEVERAL_FEEDS)
+def names(warehouse: Warehouse, schema: str = PUBLISHED_SCHEMA) -> tuple[str, ...]:
+    """The destinations of what is published, or of another schema's candidate.
+
+    With Kite alone there are no brokers to map, and no file of them is begun. One that was written
+    before is kept up, for whoever reads it: the view that it is written from stays published.
+    """
+    settings = warehouse.settings
+    has_map = len(settings.feeds) > 1 or (
+        schema == PUBLISHED_SCHEMA
+        and settings.canonical_instruments_path.exists()
+        and tables_exist(warehouse.connection, _CANONICAL_VIEW)
+    )
+    return tuple(name for name in MAKERS if has_map or name not in _OF_SEVERAL_FEEDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +216,7 @@ def _each(
         return done, started_at, warehouse.clock.now()
 
     with ThreadPoolExecutor(1) as pool:
-        wanted = names(warehouse.settings)
+        wanted = names(warehouse, schema)
         files = [pool.submit(timed, name) for name in wanted if name in FILES]
         yield from map(timed, (name for name in wanted if name not in FILES))
         for file in files:

@@ -230,7 +230,7 @@ def _publish_request(
         fingerprint=_fingerprint(context, {name: load.identity for name, load in loads.items()}),
         feeds={name: load.facts() for name, load in loads.items()},
         published_at=context.warehouse.clock.now(),
-        destinations=destinations.names(context.warehouse.settings),
+        destinations=destinations.names(context.warehouse),
         expected_oids=oids,
     )
 
