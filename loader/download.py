@@ -1,7 +1,8 @@
 """Downloading a dump over HTTP: bounded in time and size, retried where that can help.
 
 What goes wrong is told apart: an outage (unreachable, too slow, 4xx, 5xx, an HTML page) is
-`BrokerUnavailable`; an answer that is no dump (a JSON error, too big) is `DumpRefused`.
+`BrokerUnavailable`; an answer that is no dump (a JSON error, too big) is `DumpRefused`. A dump
+that lacks its end, or is empty, is asked for again: the broker may be writing it just now.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tenacity
 import urllib3
 
 from loader import request
-from loader.errors import UNCHANGED, BrokerUnavailable, DumpRefused
+from loader.errors import UNCHANGED, BrokerUnavailable, DumpIncomplete, DumpRefused
 from loader.feeds.feed import Feed
 from loader.gunzip import gunzip, sniff
 from loader.options import FetchOptions
@@ -80,7 +81,8 @@ class Download:
 
         Raises:
             BrokerUnavailable: an outage, after the last attempt.
-            DumpRefused: an answer that is not a dump.
+            DumpRefused: an answer that is not a dump; after the last attempt, where it is a
+                dump that is not whole.
         """
         options = self._options
         backoff = tenacity.wait_exponential(options.backoff, _MAX_WAIT) + tenacity.wait_random(
@@ -104,7 +106,8 @@ class Download:
     def _unavailable(self, outage: Outage, tries: int) -> BrokerUnavailable:
         times = f" ({tries} attempts)" if tries > 1 else ""
         offline = (
-            f"; to work without the broker on generated data: {self._options.offline_command}"
+            "; to try things out without the broker, on generated data whose tokens are made up"
+            f" (never stream them): {self._options.offline_command}"
             if self._feed.has_sample
             else "."
         )
@@ -247,7 +250,9 @@ def _json_message(body: bytes) -> str | None:
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, Outage) and error.may_pass
+    if isinstance(error, Outage):
+        return error.may_pass
+    return isinstance(error, DumpIncomplete)
 
 
 def _retry_after(state: tenacity.RetryCallState) -> float:

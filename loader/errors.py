@@ -3,6 +3,7 @@
     LoaderError
     |-- SourceNotFound      usage: no such file, feed or kind of source         exit 2
     |-- DumpRefused         the dump itself is bad; the same bytes will not do   exit 1
+    |   `-- DumpIncomplete  a part of it is missing; a download is tried again   exit 1
     |-- BrokerUnavailable   an outage at the broker or on the way; try later     exit 3
     `-- LandingFailed       PostgreSQL or the disk failed; the dump may be fine  exit 3
 
@@ -55,6 +56,13 @@ class DumpRefused(LoaderError):  # named for what happened
     """The dump is not one that may be landed: damaged, cut short or of another shape (exit 1)."""
 
     exit_code: ClassVar[int] = 1
+
+
+class DumpIncomplete(DumpRefused):  # named for what happened
+    """The dump lacks its end, or everything: cut short, empty, without rows (exit 1).
+
+    Brokers answer so while they rebuild the file: the next download may be whole.
+    """
 
 
 class BrokerUnavailable(LoaderError):  # named for what happened

@@ -6,7 +6,7 @@ import itertools
 import zlib
 from collections.abc import Iterable, Iterator
 
-from loader.errors import DumpRefused
+from loader.errors import DumpIncomplete, DumpRefused
 
 MAGIC = b"\x1f\x8b"
 PIECE = 1 << 18
@@ -47,7 +47,7 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield from _pieces(unzip, data)
             data = unzip.unused_data
     if not unzip.eof:
-        raise DumpRefused(
+        raise DumpIncomplete(
             "the gzip data ends before its end: the dump was cut short", expected=_WHOLE
         )
 

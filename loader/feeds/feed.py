@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 # What every row of a staging table carries beside the broker's own columns.
 LINEAGE = ("_load_id", "_line_number")
@@ -18,10 +20,13 @@ class Csv:
     Attributes:
         required: the columns that the header must have, spelled as in staging.
         is_lowered: whether the header's names are matched, and landed, in lower case.
+        words: columns that hold one of a few words, with all of them: where such a column comes
+            last, a file without a newline at its end can still be seen to be whole.
     """
 
     required: tuple[str, ...]
     is_lowered: bool = False
+    words: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +81,10 @@ class Feed:
         if odd or len(set(self.columns)) != len(self.columns):
             raise ValueError(f"feed {self.name} has unusable or repeated names: {odd}")
         strange = {name for form in forms for name in form.required} - set(self.columns)
+        strange |= set(self.csv.words if self.csv else ()) - set(self.columns)
         if strange or not all(form.required for form in forms):
             raise ValueError(
-                f"feed {self.name} must require some of its columns, and no others: "
+                f"feed {self.name} must require and describe some of its columns, and no others: "
                 f"{sorted(strange)}"
             )
 

@@ -21,6 +21,10 @@ _COLUMNS = (
     "segment",
     "exchange",
 )
+_EXCHANGES = frozenset(
+    {"NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX", "MCXSX", "NCO", "GLOBAL", "NSEIX"}
+)
+_KINDS = frozenset({"EQ", "FUT", "CE", "PE"})
 
 FEED = Feed(
     name="kite",
@@ -31,6 +35,6 @@ FEED = Feed(
     columns=_COLUMNS,
     # Kite says text/csv; a plain file server says one of the others for the same bytes.
     content_types=("csv", "gzip", "octet-stream", "text/plain", "ms-excel"),
-    csv=Csv(required=_COLUMNS),
+    csv=Csv(required=_COLUMNS, words={"exchange": _EXCHANGES, "instrument_type": _KINDS}),
     has_sample=True,
 )

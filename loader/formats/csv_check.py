@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from loader.errors import DumpRefused
+from loader.errors import DumpIncomplete, DumpRefused
 from loader.feeds.feed import LINEAGE, Feed
 from loader.formats.reading import BYTE_ORDER_MARK, MAX_ROW_BYTES
 from loader.wording import count, shown, with_article
@@ -127,25 +127,48 @@ def refuse_other_formats(text: str, feed: Feed) -> None:
         )
 
 
-def check_last_line(line: bytes, fields: int, line_number: int) -> None:
-    """Check a last line that has no newline: it must not be the first half of a row.
+def check_last_line(line: bytes, columns: Sequence[str], feed: Feed, line_number: int) -> None:
+    """Check a last line that has no newline: it must not be the first part of a row.
+
+    Args:
+        line: the last line.
+        columns: of the header, in the order of the file.
+        feed: whose dump it is.
+        line_number: of the last line.
 
     Raises:
-        DumpRefused: it has fewer fields than the header.
+        DumpIncomplete: it has fewer fields than the header, or its last field is none of the few
+            words that its column may hold: a row that was cut inside its last field.
     """
-    if b'"' in line:
-        return  # only reading the rows tells
-    seen = line.count(b",") + 1
-    if line and seen < fields:
-        raise cut_short(seen, fields, line_number)
+    text = line.decode(errors="replace").removesuffix("\r")
+    try:
+        fields = next(csv.reader([text]), [])
+    except csv.Error:
+        return  # it finds its own words when the row is read
+    if not text or (len(fields) != len(columns) and '"' in text):
+        return  # only reading the rows tells: a quoted field may have begun lines before
+    if len(fields) < len(columns):
+        raise cut_short(len(fields), len(columns), line_number)
+    words = feed.csv.words.get(columns[-1]) if feed.csv else None
+    if words and fields[-1] not in words:
+        raise cut_in_a_word(fields[-1], columns[-1], line_number)
 
 
-def cut_short(seen: int, fields: int, line_number: int) -> DumpRefused:
+def cut_short(seen: int, fields: int, line_number: int) -> DumpIncomplete:
     """The error for a file that ends in the middle of a row."""
-    return DumpRefused(
+    return DumpIncomplete(
         f"the dump was cut short: it ends in the middle of line {line_number}, after"
         f" {count(seen, 'field')}",
         expected=f"{fields} fields, or a newline at the end",
+    )
+
+
+def cut_in_a_word(seen: str, column: str, line_number: int) -> DumpIncomplete:
+    """The error for a file that ends in the middle of its last field."""
+    return DumpIncomplete(
+        f"the dump was cut short: it ends with line {line_number} and without a newline, in"
+        f" {column} {shown(seen)}, which is none that is known",
+        expected="a newline at the end, if that line is whole",
     )
 
 
@@ -162,14 +185,14 @@ def blank_line(fields: int, line_number: int) -> DumpRefused:
     return DumpRefused(f"line {line_number} is blank", expected=f"{fields} fields")
 
 
-def empty_dump() -> DumpRefused:
+def empty_dump() -> DumpIncomplete:
     """The error for a dump of no bytes."""
-    return DumpRefused("the dump is empty: not one byte", expected="a header and rows")
+    return DumpIncomplete("the dump is empty: not one byte", expected="a header and rows")
 
 
-def no_rows() -> DumpRefused:
+def no_rows() -> DumpIncomplete:
     """The error for a dump that is only a header."""
-    return DumpRefused("the dump holds a header and no rows", expected="at least one row")
+    return DumpIncomplete("the dump holds a header and no rows", expected="at least one row")
 
 
 def endless_line() -> DumpRefused:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from loader.errors import DumpRefused
+from loader.errors import DumpIncomplete, DumpRefused
 from loader.formats.reading import MAX_ROW_BYTES
 from loader.wording import shown
 
@@ -226,13 +226,13 @@ class JsonArray:
             expected="an object of texts and numbers",
         )
 
-    def _cut_short(self) -> DumpRefused:
+    def _cut_short(self) -> DumpIncomplete:
         if self._wants is _Wants.OPENING:
-            return DumpRefused("the dump is blank", expected=self._wants.value)
+            return DumpIncomplete("the dump is blank", expected=self._wants.value)
         where = f"in the middle of element {self.number}, which starts at byte {self.taken:,}"
         if not self._held.strip():
             where = f"at byte {self.taken:,}, after element {self.number - 1}"
-        return DumpRefused(
+        return DumpIncomplete(
             f"the dump was cut short: it ends {where}",
             expected="an array that ends with a closing bracket",
         )
@@ -252,9 +252,9 @@ class JsonArray:
             ) from None
 
 
-def no_elements() -> DumpRefused:
+def no_elements() -> DumpIncomplete:
     """The error for an array without elements."""
-    return DumpRefused("the dump is an empty array", expected="at least one object")
+    return DumpIncomplete("the dump is an empty array", expected="at least one object")
 
 
 def _skip(text: str, at: int) -> int:

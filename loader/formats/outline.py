@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from loader.errors import DumpRefused
+from loader.errors import DumpIncomplete, DumpRefused
 from loader.feeds.feed import Feed
 from loader.formats import csv_check
 from loader.formats.detection import Format, format_of
@@ -27,7 +27,7 @@ class Outline:
         self._digest = hashlib.sha256()
         self._start: bytes | None = b""  # None once the start is known to be good
         self._format: Format | None = None
-        self._columns = 0
+        self._columns: tuple[str, ...] = ()
         self._lines = 0
         self._end = b""
         self.size = 0
@@ -80,7 +80,7 @@ class Outline:
         if not self._lines or (self._lines == 1 and not last):
             raise csv_check.no_rows()
         if len(last) < _KEPT:
-            csv_check.check_last_line(last, self._columns, self._lines + 1)
+            csv_check.check_last_line(last, self._columns, self._feed, self._lines + 1)
 
     def _check_start(self, *, is_all: bool) -> None:
         start = self._start or b""
@@ -88,7 +88,7 @@ class Outline:
         if self._format == "csv":
             if is_all or b"\n" in start or len(start) > csv_check.MAX_HEADER_BYTES:
                 line = start.partition(b"\n")[0][: csv_check.MAX_HEADER_BYTES]
-                self._columns = len(csv_check.read_header(line, self._feed).columns)
+                self._columns = csv_check.read_header(line, self._feed).columns
                 self._start = None
         elif self._format == "json":
             inside = start.removeprefix(BYTE_ORDER_MARK).lstrip()[1:].lstrip()
@@ -109,7 +109,7 @@ class Outline:
         end = self._end.rstrip()
         if not end.endswith(b"]"):
             tail = end[-20:].decode(errors="replace")
-            raise DumpRefused(
+            raise DumpIncomplete(
                 f"the dump was cut short, or something follows it: its {self.size:,} bytes end"
                 f" with {shown(tail)}",
                 expected="the bracket that closes the array",

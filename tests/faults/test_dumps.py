@@ -78,6 +78,7 @@ BAD_FILES: dict[str, Callable[[list[Row]], bytes]] = {
     "bad UTF-8": lambda rows: dumps.csv_of(rows).replace(b"RELIANCE", b"RELI\xff\xfeNCE", 1),
     "UTF-16": lambda rows: dumps.csv_of(rows).decode().encode("utf-16"),
     "the last line cut": lambda rows: dumps.csv_of(rows)[:-25],
+    "the last field cut": lambda rows: dumps.csv_of(rows)[:-2],
     "a quote never closed": lambda rows: with_line(rows, 700, b'1,2,X,"never closed,0\n'),
     "no CSV at all": lambda _: b"<html><body>502 Bad Gateway</body></html>\n",
     "JSON": lambda _: b'{"status":"error"}',

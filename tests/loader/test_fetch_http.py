@@ -167,19 +167,13 @@ def test_an_answer_that_will_not_change_is_not_asked_for_again(
             "the answer is a JSON error instead of a dump: 'Token is invalid'",
         ),
         (reply(b"[1, 2]"), "the answer is a JSON error instead of a dump: '[1, 2]'"),
-        (reply(b""), "the dump is empty: not one byte"),
-        (reply(gzip.compress(b"")), "the dump is empty: not one byte"),
-        (reply(HEADER.encode() + b"\n"), "a header and no rows"),
-        (reply(DUMP + b"1,2,NIF"), "ends in the middle of line 4, after 3 fields"),
-        (reply(gzip.compress(DUMP)[:-9]), "the gzip data ends before its end"),
         (reply(gzip.compress(DUMP) + b"tail"), "bytes follow the end of the gzip data"),
         (reply(gzip.compress(DUMP)[:30] + b"\xff" * 60), "the gzip data is damaged"),
         (reply(DUMP, Content_Encoding="br"), "the answer is in content encoding 'br'"),
         (reply(b"a,b\n1,2\n"), "line 1 is not the header of a Kite dump: 'a,b'"),
     ],
     ids=[
-        "json", "json-as-csv", "json-list", "empty", "empty-gzip", "header-only", "cut-row",
-        "cut-gzip", "gzip-and-more", "damaged-gzip", "brotli", "other-csv",
+        "json", "json-as-csv", "json-list", "gzip-and-more", "damaged-gzip", "brotli", "other-csv",
     ],
 )  # fmt: skip
 def test_an_answer_that_is_no_dump_is_refused_in_its_own_words(
@@ -192,6 +186,31 @@ def test_an_answer_that_is_no_dump_is_refused_in_its_own_words(
     assert refusal.value.exit_code == 1
     assert len(broker.requests) == 1, "the same bytes would come again"
     assert files(landing) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (reply(b""), "the dump is empty: not one byte"),
+        (reply(gzip.compress(b"")), "the dump is empty: not one byte"),
+        (reply(HEADER.encode() + b"\n"), "a header and no rows"),
+        (reply(DUMP + b"1,2,NIF"), "ends in the middle of line 4, after 3 fields"),
+        (reply(gzip.compress(DUMP)[:-9]), "the gzip data ends before its end"),
+        (reply(DUMP[:-2]), "it ends with line 3 and without a newline, in exchange 'NS'"),
+    ],
+    ids=["empty", "empty-gzip", "header-only", "cut-row", "cut-gzip", "cut-field"],
+)
+def test_a_dump_that_is_not_whole_is_asked_for_again_then_refused(
+    broker: Broker, get: Get, landing: Path, answer: Callable[..., None], words: str
+) -> None:
+    with pytest.raises(DumpRefused) as refusal:
+        get(broker.answer(answer))
+    assert words in str(refusal.value)
+    assert refusal.value.exit_code == 1
+    assert len(broker.requests) == 3
+    assert files(landing) == []
+    # Kite, while it writes its file anew: the next answer is whole.
+    assert contents(get(broker.answer(answer, gzipped()))) == DUMP
 
 
 def test_a_server_that_hangs_before_its_answer_is_left(broker: Broker, get: Get) -> None:
