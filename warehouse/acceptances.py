@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from expectations.rules import RULE_IDS
 from warehouse.errors import UsageError
+
+_NAME = re.compile(r"(?:- )?name: ([\w.]+)(?:\s+#.*)?")
 
 
 def read_acceptances(given: Sequence[str], dbt_project: Path) -> dict[str, str]:
@@ -36,8 +38,27 @@ def read_acceptances(given: Sequence[str], dbt_project: Path) -> dict[str, str]:
 
 
 def _is_written(name: str, dbt_project: Path) -> bool:
-    is_file = any(path.stem == name for path in dbt_project.glob("tests/**/*.sql"))
-    named = re.compile(rf"^\s*(?:- )?name: {re.escape(name)}$", re.MULTILINE)
+    is_file = any(path.stem == name for path in dbt_project.glob("tests/singular/**/*.sql"))
     return is_file or any(
-        named.search(path.read_text()) for path in dbt_project.glob("*s/**/*.yml")
+        name in _names_of_tests(path.read_text(encoding="utf-8"))
+        for path in dbt_project.glob("*s/**/*.yml")
     )
+
+
+def _names_of_tests(properties: str) -> Iterator[str]:
+    """The names that stand below a `data_tests:` of a properties file, of which all have one.
+
+    By indentation alone: reading YAML takes a second for what every sync may be asked.
+    """
+    column = None  # of the `data_tests:` that the line stands below
+    for line in properties.splitlines():
+        text = line.lstrip()
+        if not text or text.startswith("#"):
+            continue
+        indent = len(line) - len(text)
+        if column is not None and (indent < column or (indent == column and text[0] != "-")):
+            column = None
+        if column is None and text == "data_tests:":
+            column = indent
+        elif column is not None and (found := _NAME.fullmatch(text)):
+            yield found[1]
