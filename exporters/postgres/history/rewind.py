@@ -9,7 +9,8 @@ from exporters.postgres.history import touched
 from exporters.postgres.history.events import COLUMNS as EVENT_COLUMNS
 from exporters.postgres.history.follow import follow_overrides
 from exporters.postgres.history.record import record_all
-from exporters.postgres.history.shape import Versioned, ensure_history
+from exporters.postgres.history.shape import ensure_history
+from exporters.postgres.history.versioned import Versioned
 from exporters.postgres.ledger import Facts
 from exporters.postgres.override_rules import Override
 from exporters.postgres.session import Cursor

@@ -1,20 +1,20 @@
-"""The tables, views and functions of schema `history`, in the shape of the published tables."""
+"""The tables of schema `history`, in the shape of the published ones."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from psycopg import sql
 
 from exporters.postgres import rows
 from exporters.postgres.catalog import Column, Relation, read_relations
 from exporters.postgres.history.analyst_views import drop_analyst_views, ensure_analyst_views
+from exporters.postgres.history.versioned import SCHEMA, Versioned
+from exporters.postgres.history.views import ensure_view
 from exporters.postgres.request import BROKER_INSTRUMENTS, PUBLISHED_SCHEMA
 from exporters.postgres.session import Cursor
 
 INSTRUMENTS = "instruments"
-SCHEMA = "history"
 
 # What a broker's row says of the instrument. Left out is what the build says of the row: how it
 # was matched, whether its symbol parses, whether the broker's dump was late.
@@ -93,82 +93,6 @@ create table {past} (
 )
 """)
 
-_VIEW = sql.SQL("""
-create view {view} as
-select
-    p.instrument_id, {past_columns}, p.valid_from, p.valid_to, p.recorded_at, p.publication_id,
-    p.closed_by, p.superseded_by
-from {past} as p
-union all
-select
-    {instrument_id}, {columns}, c.valid_from, null::date, u.published_at, c.publication_id,
-    null::bigint, null::bigint
-from {current} as c
-inner join {published} as m on {same_key}
-{identity}
-inner join ops.publications as u on u.publication_id = c.publication_id
-""")
-
-# None for a row of which nobody can say which instrument it is.
-_IDENTITY = sql.SQL("left join history.current_instruments as i on i.canonical_id = m.canonical_id")
-
-_BELIEVED = sql.SQL("""
-create function {function}({arguments}) returns table ({returned})
-language sql stable rows 100000 as {body}
-""")
-
-_AS_OF = """
-select v.* from {view} as v
-where v.superseded_by is null and v.valid_from <= day and (v.valid_to is null or v.valid_to > day)
-"""
-
-_AS_SEEN = """
-select v.* from {view} as v
-where
-    v.publication_id <= publication
-    and (v.superseded_by is null or v.superseded_by > publication)
-    and v.valid_from <= day
-    and (v.valid_to is null or v.valid_to > day or v.closed_by > publication)
-"""
-
-_META = (
-    ("valid_from", "date"), ("valid_to", "date"), ("recorded_at", "timestamptz"),
-    ("publication_id", "bigint"), ("closed_by", "bigint"), ("superseded_by", "bigint"),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Versioned:
-    """A published table whose rows are remembered.
-
-    Attributes:
-        published: The table.
-        columns: Those that are remembered; a change of another is no new version.
-        compared: Those by which versions are told apart: all but what this publication added.
-        past: Where its versions go that have ended.
-        current: Since when each of its rows holds.
-    """
-
-    published: Relation
-    columns: tuple[Column, ...]
-    compared: tuple[str, ...]
-    past: sql.Identifier
-    current: sql.Identifier
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns' names."""
-        return tuple(column.name for column in self.columns)
-
-    @property
-    def is_of_brokers(self) -> bool:
-        """Whether its rows are a broker's, told apart by the broker's token."""
-        return self.published.name == BROKER_INSTRUMENTS
-
-    def has(self, name: str) -> bool:
-        """Whether a column is remembered."""
-        return name in self.names
-
 
 def ensure_history(cursor: Cursor) -> tuple[Versioned, Versioned] | None:
     """Create what is missing, and follow columns that the published tables have gained.
@@ -187,7 +111,7 @@ def ensure_history(cursor: Cursor) -> tuple[Versioned, Versioned] | None:
     cursor.execute(_TABLES)
     versioned = _versioned(cursor, published)
     for one in versioned:
-        _ensure_view(cursor, one)
+        ensure_view(cursor, one)
     ensure_analyst_views(cursor, frozenset(versioned[0].names))
     return versioned
 
@@ -252,55 +176,3 @@ def _follow(
 
 def _typed(column: Column) -> sql.Composable:
     return sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type))
-
-
-def _ensure_view(cursor: Cursor, versioned: Versioned) -> None:
-    noun = "broker_instrument" if versioned.is_of_brokers else "instrument"
-    name = f"{noun}_versions"
-    held = read_relations(cursor, SCHEMA, [name]).get(name)
-    shape = [("instrument_id", "bigint"), *((c.name, c.type) for c in versioned.columns)]
-    if held is not None:
-        seen = [(column.name, column.type) for column in held.columns]
-        if seen[: -len(_META)] == shape:
-            return
-    view = sql.Identifier(SCHEMA, name)
-    drop_analyst_views(cursor)
-    cursor.execute(sql.SQL("drop view if exists {}").format(view))
-    cursor.execute(
-        _VIEW.format(
-            view=view,
-            past=versioned.past,
-            current=versioned.current,
-            published=versioned.published.identifier,
-            past_columns=rows.columns(versioned.names, "p"),
-            columns=rows.columns(versioned.names, "m"),
-            same_key=rows.same_key(versioned.published.key, "m", "c"),
-            instrument_id=sql.Identifier("i" if versioned.is_of_brokers else "c", "instrument_id"),
-            identity=_IDENTITY if versioned.is_of_brokers else sql.SQL(""),
-        )
-    )
-    for function, arguments, body in (
-        (f"{noun}s_as_of", "day date", _AS_OF),
-        (f"{noun}s_as_seen", "day date, publication bigint", _AS_SEEN),
-    ):
-        _make_function(cursor, function, arguments, body.format(view=view.as_string()), shape)
-
-
-def _make_function(
-    cursor: Cursor, name: str, arguments: str, body: str, shape: list[tuple[str, str]]
-) -> None:
-    function = sql.Identifier(SCHEMA, name)
-    types = sql.SQL(", ".join(part.split()[1] for part in arguments.split(", ")))
-    cursor.execute(sql.SQL("drop function if exists {}({})").format(function, types))
-    returned = rows.COMMA.join(
-        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
-        for column, kind in (*shape, *_META)
-    )
-    cursor.execute(
-        _BELIEVED.format(
-            function=function,
-            arguments=sql.SQL(arguments),
-            returned=returned,
-            body=sql.Literal(body),
-        )
-    )

@@ -13,7 +13,7 @@ from psycopg import sql
 from exporters.postgres import rows
 from exporters.postgres.difference import TableDifference
 from exporters.postgres.history import touched_statements as statements
-from exporters.postgres.history.shape import Versioned
+from exporters.postgres.history.versioned import Versioned
 from exporters.postgres.history.versions import differ
 from exporters.postgres.session import Cursor
 

@@ -16,7 +16,7 @@ from datetime import date
 from psycopg import sql
 
 from exporters.postgres import rows
-from exporters.postgres.history.shape import Versioned
+from exporters.postgres.history.versioned import Versioned
 from exporters.postgres.session import Cursor
 
 # How a touched row and a row of `current_...` or `past_...` are told to be the same.

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from exporters.errors import DestinationRefused
 from exporters.postgres import publish, rollback_to
 from exporters.postgres.errors import OlderThanPublished
 from tests.exporters.postgres.candidate_builder import (
@@ -157,3 +158,61 @@ def test_each_invariant_can_fail(warehouse: psycopg.Connection, told: str) -> No
     publish_day(warehouse, (*ROWS[:4], moved), 1)
     warehouse.execute(KILLERS[told].encode())
     assert told in violations(warehouse)
+
+
+MINE = """
+create schema mine;
+create view mine.versions as
+select canonical_id, lot_size, valid_to from history.instrument_versions;
+create view mine.monday as
+select canonical_id, lot_size from history.instruments_as_of('2026-08-17');
+"""
+
+
+def test_what_people_build_on_history_stays_when_a_column_comes(
+    warehouse: psycopg.Connection,
+) -> None:
+    kind = "alter table candidate.instruments add column kind text not null default 'option';"
+    publish_day(warehouse, ROWS, 0)
+    warehouse.execute(MINE)
+    oid = "select 'history.instrument_versions'::regclass::oid"
+    before = warehouse.execute(oid).fetchall()
+    publish_day(warehouse, ROWS[1:], 1, kind)
+    # The very view, and so the rights on it too.
+    assert warehouse.execute(oid).fetchall() == before
+    ended = warehouse.execute("select canonical_id from mine.versions where valid_to is not null")
+    assert ended.fetchall() == [(ROWS[0].canonical_id,)]
+    assert warehouse.execute("select count(*) from mine.monday").fetchone() == (len(ROWS),)
+    kinds = "select distinct kind from history.instrument_versions where valid_to is null"
+    assert warehouse.execute(kinds).fetchall() == [("option",)]
+    seen = "select distinct kind from history.instruments_as_seen('2026-08-18', 2)"
+    assert warehouse.execute(seen).fetchall() == [("option",)]
+    # The function that somebody's view reads gains the column once it is free.
+    as_of = "select distinct kind from history.instruments_as_of('2026-08-18')"
+    with pytest.raises(psycopg.errors.UndefinedColumn):
+        warehouse.execute(as_of)
+    warehouse.execute("drop view mine.monday")
+    publish_day(warehouse, ROWS[1:], 2, kind)
+    assert warehouse.execute(as_of).fetchall() == [("option",)]
+
+
+@pytest.mark.parametrize(("mine", "named"), [("monday", "versions"), ("versions", "monday")])
+def test_a_type_that_changes_under_what_people_built_is_refused_by_name(
+    warehouse: psycopg.Connection, mine: str, named: str
+) -> None:
+    publish_day(warehouse, ROWS, 0)
+    warehouse.execute(MINE)
+    warehouse.execute(f"drop view mine.{mine}".encode())
+    before = everything(warehouse)
+    wider = (
+        "alter table candidate.broker_instruments alter column lot_size type bigint;"
+        "alter table candidate.instruments alter column lot_size type bigint;"
+    )
+    build(warehouse, ROWS[1:], alter=wider)
+    with pytest.raises(DestinationRefused, match=f"view mine.{named}"):
+        publish(warehouse, request(warehouse, as_of_date=MONDAY))
+    assert everything(warehouse) == before
+    warehouse.execute("drop schema mine cascade")
+    publish_day(warehouse, ROWS[1:], 1, wider)
+    lots = "select pg_typeof(lot_size)::text from history.instruments_as_of('2026-08-18') limit 1"
+    assert warehouse.execute(lots).fetchall() == [("bigint",)]
