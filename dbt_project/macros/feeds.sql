@@ -1,6 +1,7 @@
 {#- The feeds of this build, in order, such as `['kite', 'dhan']`: what WAREHOUSE_FEEDS
-    says, a comma list, or Kite alone. The only place in SQL that reads it; the staging
-    folder of a feed is switched by the same variable in dbt_project.yml.
+    says, a comma list, or Kite alone. The only place in SQL that reads it: a feed's
+    staging model is switched by `config(enabled='dhan' in feeds())`, its source, whose
+    YAML knows no macros, by the same variable.
 
     An environment variable rather than a table, because it decides which models exist. -#}
 {% macro feeds() -%}

@@ -1,4 +1,4 @@
-"""Which feeds a build has: one environment variable, read by one macro and dbt_project.yml."""
+"""Which feeds a build has: one environment variable, which each broker's own folder reads."""
 
 from __future__ import annotations
 
@@ -37,10 +37,23 @@ def test_feeds_are_those_of_the_environment_in_order(dbt: Dbt, said: str, feeds:
 
 
 def test_kite_alone_is_the_default(dbt: Dbt) -> None:
-    macro = (dbt.project / "dbt_project" / "macros" / "feeds.sql").read_text()
-    project = (dbt.project / "dbt_project" / "dbt_project.yml").read_text()
+    project = dbt.project / "dbt_project"
+    macro = (project / "macros" / "feeds.sql").read_text()
     assert macro.count("env_var('WAREHOUSE_FEEDS', 'kite')") == 1
-    assert project.count("env_var('WAREHOUSE_FEEDS', 'kite')") == len(BROKERS)
+    for path in [project / "dbt_project.yml", *(project / "models").rglob("*.*")]:
+        text = path.read_text()
+        assert text.count("env_var(") == text.count("env_var('WAREHOUSE_FEEDS', 'kite')"), path
+
+
+def test_no_file_that_all_brokers_share_switches_one_of_them(dbt: Dbt) -> None:
+    """A fifth broker's folder is the only place in which its feed is switched."""
+    project = dbt.project / "dbt_project"
+    assert not any(name in (project / "dbt_project.yml").read_text() for name in BROKERS)
+    for name in BROKERS:
+        folder = project / "models" / "staging" / name
+        assert f"config(enabled='{name}' in feeds())" in "".join(
+            path.read_text() for path in folder.glob("*.sql")
+        )
 
 
 def test_a_feed_that_is_off_has_no_node(dbt: Dbt) -> None:

@@ -1,3 +1,5 @@
+{{ config(enabled='angel_one' in feeds()) }}
+
 with landed as (
     select * from {{ source('staging', 'angel_one_instruments') }}
 ),

@@ -1,3 +1,5 @@
+{{ config(enabled='dhan' in feeds()) }}
+
 with landed as (
     select * from {{ source('staging', 'dhan_instruments') }}
 ),

@@ -1,3 +1,5 @@
+{{ config(enabled='upstox' in feeds()) }}
+
 -- Upstox writes JSON, and wrote CSV. The CSV has no `segment`: its `exchange` says what
 -- the segment of the JSON does.
 with landed as (
