@@ -1,10 +1,8 @@
-"""Every broker's rows find their instrument, or say why not; a fifth broker is a folder."""
+"""Every broker's rows find their instrument, or say why not."""
 
 from __future__ import annotations
 
 import csv
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,6 +86,7 @@ def test_what_only_other_brokers_need_costs_kite_alone_no_node(
     }
     alone = {node.name for node in dbt.manifest.nodes.values()}
     assert others - alone == {
+        "broker_instrument_changes",
         "instrument_aliases",
         "int_broker_instruments__identified",
         "int_broker_instruments__matched",
@@ -127,6 +126,10 @@ DAMAGES = {
     " where broker_token = 'NSE_FO|58072'",
     "another type": "update candidate.broker_instruments set option_type = 'CE'"
     " where broker_token = 'BSE_FO|835999'",
+    "another underlying": "update candidate.int_broker_instruments__matched"
+    " set underlying = 'SENSEX50' where broker_token = 'BSE_FO|835999'",
+    "an underlying that nobody told": "update candidate.int_broker_instruments__matched"
+    " set underlying = null where broker_token = 'NSE_FO|58072'",
     "another kind": "update candidate.broker_instruments set instrument_type = 'EQ'"
     " where broker_token = 'NSE_FO|58072'",
     "another exchange": "update candidate.broker_instruments set exchange = 'BSE'"
@@ -179,85 +182,3 @@ def test_the_aliases_lead_to_one_index_each(database: Database) -> None:
         assert row["canonical_id"].startswith("INDEX:")
         assert row["canonical_id"] != f"INDEX:{row['spelling']}"
         assert row["comment"]
-
-
-FIFTH_MODEL = """
-with landed as (
-    select * from {{ source('staging', 'fifth_instruments') }}
-),
-
-final as (
-    select
-        _line_number as line_number, token as broker_token, token::integer as exchange_token,
-        symbol as tradingsymbol, symbol as name, 'NSE' as exchange, 'CM' as segment,
-        'EQ' as instrument_type, 'cash' as kind, symbol as underlying, 'EQ' as series,
-        null::text as isin, null::text as option_type, true as is_typed,
-        null::numeric(18, 6) as strike, 0.1::numeric(18, 6) as tick_size_inr, 1 as lot_size,
-        null::date as expiry_date, '[]'::jsonb as rejections,
-        case when symbol = 'TEST' then 'test symbol' end as exclusion, _load_id as load_id
-    from landed
-)
-
-select * from final
-"""
-FIFTH_SOURCE = """
-sources:
-  - name: staging
-    schema: staging
-    tables:
-      - name: fifth_instruments
-"""
-
-
-def test_a_fifth_broker_is_one_more_staging_folder(
-    dbt: Dbt, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = tmp_path / "copy"
-    shutil.copytree(
-        dbt.project / "dbt_project", project / "dbt_project",
-        ignore=shutil.ignore_patterns("target", "logs"),
-    )  # fmt: skip
-    folder = project / "dbt_project" / "models" / "staging" / "fifth"
-    folder.mkdir()
-    (folder / "stg_fifth__instruments.sql").write_text(FIFTH_MODEL)
-    (folder / "_fifth__sources.yml").write_text(FIFTH_SOURCE)
-    land_kite(database, tmp_path)
-    database.execute(
-        "create table staging.fifth_instruments as select 9::bigint as _load_id, line::bigint as"
-        " _line_number, token, symbol from (values (1, '2885', 'RELIANCE'), (2, '7', 'NEWCO'),"
-        " (3, '8', 'TEST'), (4, '2885', 'RELIANCE')) as rows (line, token, symbol)"
-    )
-    database.execute(
-        "insert into ops.build_feeds (feed, load_id, as_of_date) values ('fifth', 9, %s)", [AS_OF]
-    )
-    database.commit()
-    shutil.copy(dbt.project / "profiles.yml.example", tmp_path / "profiles.yml")
-    monkeypatch.setitem(os.environ, "WAREHOUSE_FEEDS", "kite,fifth")
-    made = Dbt(dbt.dsn, project, tmp_path, feeds="kite,fifth")
-    made.manifest = made.run("parse").result
-    statuses = made.build()
-    assert {name for name, status in statuses.items() if status in {"fail", "error"}} == set()
-    found = rows_of(
-        database,
-        "select broker_token, canonical_id, match_status from candidate.broker_instruments"
-        " where broker = 'fifth' order by 1",
-    )
-    assert [tuple(row.values()) for row in found] == [
-        ("2885", "NSE:RELIANCE", "matched"), ("7", "NSE:NEWCO", "unmatched"),
-    ]  # fmt: skip
-    covered = rows_of(
-        database,
-        "select status, reason, samples, covered_rows from candidate.broker_coverage"
-        " where feed = 'fifth' order by 1",
-    )
-    assert [tuple(row.values()) for row in covered] == [
-        ("excluded", "test symbol", ["TEST"], 1),
-        ("matched", "", ["RELIANCE"], 1),
-        ("repeated", "same token as another row", ["RELIANCE"], 1),
-        ("unmatched", "not listed before", ["NEWCO"], 1),
-    ]
-    listed = rows_of(
-        database, "select reference_broker from candidate.instruments"
-        " where canonical_id in ('NSE:RELIANCE', 'NSE:NEWCO') order by 1",
-    )  # fmt: skip
-    assert [row["reference_broker"] for row in listed] == ["fifth", "kite"]

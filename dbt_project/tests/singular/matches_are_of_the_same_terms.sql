@@ -1,11 +1,16 @@
 -- An order sent with one broker's token for another broker's contract is a position
 -- that nobody wanted. Whatever the rules of matching do, both rows of a match must have
--- the same exchange, kind, expiry, strike and option type.
+-- the same exchange, kind, expiry, strike and option type, and a contract the same
+-- underlying.
 {{ config(enabled=other_feeds() | length > 0) }}
 
 with broker_instruments as (
     select * from {{ ref('broker_instruments') }}
     where broker <> 'kite'
+),
+
+matched as (
+    select * from {{ ref('int_broker_instruments__matched') }}
 ),
 
 instruments as (
@@ -21,8 +26,16 @@ select
     instruments.strike,
     broker_instruments.strike as broker_strike,
     instruments.expiry_date,
-    broker_instruments.expiry_date as broker_expiry_date
+    broker_instruments.expiry_date as broker_expiry_date,
+    instruments.underlying,
+    matched.underlying as broker_underlying
 from broker_instruments
+-- one to one: the row with its underlying, which is not published
+left join matched
+    on
+        broker_instruments.broker = matched.broker
+        and broker_instruments.exchange = matched.exchange
+        and broker_instruments.broker_token = matched.broker_token
 -- many rows to one instrument, or none
 left join instruments
     on broker_instruments.canonical_id = instruments.canonical_id
@@ -35,6 +48,10 @@ where
         or (
             instruments.kind = 'option'
             and instruments.strike is distinct from broker_instruments.strike
+        )
+        or (
+            instruments.kind in ('future', 'option')
+            and instruments.underlying is distinct from matched.underlying
         )
         or (instruments.kind = 'future') <> (broker_instruments.instrument_type = 'FUT')
         or (
