@@ -17,7 +17,7 @@ from expectations.coverage import read_coverage
 from expectations.gate import DbtTestResult, GateWorker, Thresholds, Verdict, decide
 from expectations.report import PlanLine, ReportContext, write_report
 from exporters.postgres import Publication
-from warehouse.build import DbtProject, NodeResult
+from warehouse.build import DbtProject, NodeEnded, NodeResult
 from warehouse.destinations import Export
 from warehouse.ledger import LastPublication, told_to_consumers
 from warehouse.session import Warehouse
@@ -85,6 +85,8 @@ def run_audit(
     worker: GateWorker,
     built: Built,
     of: AuditOf,
+    *,
+    on_test: NodeEnded | None = None,
 ) -> Audit:
     """Audit the candidate and write the report; a red verdict is a result, not an error.
 
@@ -96,6 +98,7 @@ def run_audit(
         worker: the audit's process.
         built: what made the candidate.
         of: the facts of the run.
+        on_test: called with how many of dbt's tests have ended, of how many, and the last one.
 
     Raises:
         GateError: the audit could not be done, or an acceptance names no rule.
@@ -111,7 +114,7 @@ def run_audit(
         thresholds=thresholds_of(warehouse.settings),
     )
     with ThreadPoolExecutor(1) as pool:
-        testing = pool.submit(built.project.test)
+        testing = pool.submit(built.project.test, on_test)
         results = worker.audit(request)
         tests = testing.result()
     told = [_dbt_test(connection, test) for test in tests]

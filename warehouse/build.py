@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,7 @@ class DbtProject:
     work: Path
     feeds: tuple[str, ...] = ("kite",)
     _manifest: Manifest | None = field(default=None, init=False)
-    _total: int = field(default=0, init=False)
+    _totals: Counter[str] = field(default_factory=Counter, init=False)
 
     def prepare(self) -> None:
         """Import dbt and parse the project; worth doing while something else is going on.
@@ -80,9 +81,8 @@ class DbtProject:
         """
         if self._manifest is None:
             self._manifest = self._invoke(["parse"]).result
-            self._total = sum(
-                node.resource_type in {"model", "seed"} for node in self._manifest.nodes.values()
-            )
+            nodes = self._manifest.nodes.values()
+            self._totals = Counter(str(node.resource_type.value) for node in nodes)
 
     def published_names(self) -> tuple[str, ...]:
         """Models that are published, in the order in which they depend on each other.
@@ -119,10 +119,11 @@ class DbtProject:
         Raises:
             BuildFailed: when dbt itself fails; models that do not build are in the report.
         """
-        nodes = self._nodes(["build", "--exclude-resource-type", "test", "unit_test"], on_node)
+        command = ["build", "--exclude-resource-type", "test", "unit_test"]
+        nodes = self._nodes(command, ("model", "seed"), on_node)
         return BuildReport(nodes, self.published_names())
 
-    def test(self) -> tuple[NodeResult, ...]:
+    def test(self, on_node: NodeEnded | None = None) -> tuple[NodeResult, ...]:
         """Run every data test on the candidate.
 
         Unit tests are for developers: they run in the test suite, not before the bell.
@@ -130,15 +131,14 @@ class DbtProject:
         Raises:
             BuildFailed: when dbt itself fails; failing tests are among the results.
         """
-        return self._nodes(["test", "--exclude-resource-type", "unit_test"])
+        return self._nodes(["test", "--exclude-resource-type", "unit_test"], ("test",), on_node)
 
     def _nodes(
-        self, arguments: Sequence[str], on_node: NodeEnded | None = None
+        self, arguments: Sequence[str], kinds: Sequence[str], on_node: NodeEnded | None
     ) -> tuple[NodeResult, ...]:
         self.prepare()
-        outcome = self._invoke(
-            arguments, callbacks=[_Watcher(on_node, self._total)], manifest=self._manifest
-        )
+        watcher = _Watcher(on_node, sum(self._totals[kind] for kind in kinds))
+        outcome = self._invoke(arguments, callbacks=[watcher], manifest=self._manifest)
         return tuple(
             _node_result(result)
             for result in outcome.result.results

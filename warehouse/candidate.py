@@ -107,6 +107,7 @@ def audit_candidate(
                 before=result.before,
                 stage_seconds=context.stages.seconds,
             ),
+            on_test=stage.advance,
         )
         stage.done(audit.verdict.told)
     context.run.update(verdict=audit.verdict.colour, report_path=str(audit.summary_html))

@@ -25,7 +25,7 @@ from exporters.published import PUBLISHED_SCHEMA
 from exporters.redis import RedisHashes
 from exporters.registry_snapshot import RegistrySnapshot
 from warehouse.database import tables_exist
-from warehouse.display import TimedStages
+from warehouse.display import Advance, TimedStages
 from warehouse.errors import ServiceUnavailable, WarehouseError
 from warehouse.session import Warehouse
 
@@ -211,7 +211,7 @@ def _each(
     def timed(name: str) -> tuple[Export, datetime, datetime]:
         started_at = warehouse.clock.now()
         with stages.stage(name, f"exporting to {name}") as stage:
-            done = _attempt(warehouse, name, schema, is_dry_run=is_dry_run)
+            done = _attempt(warehouse, name, schema, stage.advance, is_dry_run=is_dry_run)
             stage.done(done.told)
         return done, started_at, warehouse.clock.now()
 
@@ -223,11 +223,15 @@ def _each(
             yield file.result()
 
 
-def _attempt(warehouse: Warehouse, name: str, schema: str, *, is_dry_run: bool) -> Export:
+def _attempt(
+    warehouse: Warehouse, name: str, schema: str, advance: Advance, *, is_dry_run: bool
+) -> Export:
     """One destination; its trouble leaves it pending, PostgreSQL's ends the run."""
     with warehouse.transaction_connection() as connection:
         try:
             destination = MAKERS[name](warehouse, connection, schema)
+            if isinstance(destination, RedisHashes):
+                destination.on_progress = lambda done, total: advance(done, total, "writing keys")
             outcome = export(destination, dry_run=is_dry_run)
             digest = None if is_dry_run else getattr(destination, "digest", None)
             return Export(name, outcome, digest=digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,11 +62,15 @@ class RedisHashes:
         ttl_seconds: After how long without an export the keys expire; None for never.
         schema: Where the rows are read; see `exporters.published.snapshot`.
 
+    Attributes:
+        on_progress: If set, called with how many keys have been sent, and how many will be.
+
     Raises:
         ValueError: `ttl_seconds` is not positive.
     """
 
     name = "redis"
+    on_progress: Callable[[int, int], None] | None = None
 
     def __init__(
         self,
@@ -182,7 +186,7 @@ class RedisHashes:
     def _write(self, found: _Found, plan: Plan, put: Iterable[Rows]) -> None:
         is_news = plan.added or plan.changed or plan.removed or found.marker != found.held_marker
         work = Work(
-            put=put,
+            put=self._counted(put, plan.added + plan.changed),
             reset=found.reset,
             remove=found.removed,
             touch=found.touch,
@@ -196,6 +200,14 @@ class RedisHashes:
             whole = cut_off = failures.CLUSTER_STATE
         with failures.explained(self._place, whole, cut_off=cut_off), self._open() as store:
             store.write(work)
+
+    def _counted(self, blocks: Iterable[Rows], total: int) -> Iterator[Rows]:
+        done = 0
+        for block in blocks:
+            yield block
+            done += len(block)
+            if self.on_progress is not None:
+                self.on_progress(done, total)
 
     def verify(self) -> None:
         """Read every hash again, and the marker, and that what left is gone.

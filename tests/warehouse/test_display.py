@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.terminal import run_in_terminal
 from warehouse.display import JsonDisplay, PlainDisplay, TimedStages, choose_display
 
 
@@ -63,3 +64,61 @@ def test_the_display_follows_the_options_and_the_terminal(
         type(choose_display(as_json=False, quiet=False)).__name__,
     ]
     assert names == ["JsonDisplay", "QuietDisplay", "PlainDisplay"]
+
+
+def test_a_stage_that_fails_ends_with_a_line() -> None:
+    out = io.StringIO()
+    with pytest.raises(ValueError, match="broken"), PlainDisplay(out).stage("build", "building"):
+        raise ValueError("broken")
+    assert "] build: failed (" in out.getvalue().splitlines()[-1]
+
+
+IN_A_TERMINAL = """
+import sys, time
+from warehouse.display import BYTES, choose_display
+display = choose_display(as_json=False, quiet=False)
+with display.stage("fetch", "getting the [kite] dump") as stage:
+    stage.unit = BYTES
+    stage.advance(3_200_000, 10_700_000, "downloading")
+    display.progress.refresh()
+    stage.done("10.7 MB from the broker")
+with display.stage("fetch dhan", "getting the dhan dump") as stage:
+    stage.unit = BYTES
+    stage.advance(4_200_000, None, "downloading")
+    display.progress.refresh()
+with display.stage("build", "building") as stage:
+    stage.advance(12, 1_068, "stg_kite__instruments")
+    display.progress.refresh()
+    stage.done("68 models")
+display.note("963 were [kept]")
+display.warn("withheld-none: withheld rows: 112")
+display.close({}, lambda console: console.print("Published as 7"))
+try:
+    with display.stage("gate", "auditing"):
+        raise ValueError("red")
+except ValueError:
+    sys.exit(4)
+"""
+
+
+def test_a_terminal_shows_every_stage_as_it_goes_on(project: Path, tmp_path: Path) -> None:
+    code, drawn = run_in_terminal(
+        [sys.executable, "-c", IN_A_TERMINAL], cwd=tmp_path,
+        environment={"PATH": os.environ["PATH"], "PYTHONPATH": str(project), "LANG": "C.UTF-8"},
+    )  # fmt: skip
+    assert code == 4, drawn
+    lines = [" ".join(line.split()) for line in drawn.splitlines()]
+
+    def shown(*words: str) -> bool:
+        return any(all(word in line for word in words) for line in lines)
+
+    assert shown("fetch", "downloading", "3.2/10.7 MB")
+    assert shown("fetch dhan", "downloading", "4.2 MB")
+    assert shown("✓ fetch", "10.7 MB from the broker")
+    assert shown("build", "stg_kite__instruments", "12/1,068")
+    assert shown("✓ build", "68 models")
+    assert "963 were [kept]" in lines
+    assert "! withheld-none: withheld rows: 112" in lines
+    assert "Published as 7" in lines
+    assert shown("gate", "auditing: failed")
+    assert not shown("✓ gate")

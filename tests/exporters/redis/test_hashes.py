@@ -50,6 +50,23 @@ def test_a_second_export_writes_nothing(warehouse: Warehouse, redis_url: str) ->
     assert outcome.plan.note == ""
 
 
+def test_progress_tells_the_keys_as_they_are_sent(warehouse: Warehouse, redis_url: str) -> None:
+    warehouse.publish(1, many(range(1000, 13_000)))
+    told: list[tuple[int, int]] = []
+    destination = RedisHashes(redis_url, warehouse.connection)
+    destination.on_progress = lambda done, total: told.append((done, total))
+
+    export(destination)
+    assert len(told) > 1
+    assert told == sorted(told)
+    assert told[-1] == (12_000, 12_000)
+
+    told.clear()
+    warehouse.publish(2, {**many(range(1000, 13_000)), 1500: option(1500, name="GAIL")})
+    export(destination)
+    assert told == [(1, 1)]
+
+
 def test_only_changed_keys_are_written_and_those_that_left_are_deleted(
     warehouse: Warehouse, redis_url: str
 ) -> None:
