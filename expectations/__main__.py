@@ -15,10 +15,11 @@ from pathlib import Path
 import psycopg
 
 from expectations.audit import AuditRequest
-from expectations.coverage import read_coverage
+from expectations.changes import read_changes, read_rows, read_touched
+from expectations.coverage_reader import read_report_coverage
 from expectations.errors import AuditFailed, GateError
 from expectations.gate import GateWorker, Thresholds, Verdict, check_acceptances, decide
-from expectations.report import ReportContext, read_changes, read_rows, write_report
+from expectations.report import ReportContext, write_report
 from expectations.rules import RULE_IDS
 
 GREEN, USAGE, RED = 0, 2, 4
@@ -73,7 +74,10 @@ def _context(request: AuditRequest, started_at: datetime, seconds: float) -> Rep
                 rows_now=read_rows(connection, request.candidate_schema),
                 rows_before=read_rows(connection, request.published_schema),
                 changes=read_changes(connection, candidate_schema=request.candidate_schema),
-                brokers=read_coverage(connection, request.candidate_schema),
+                touched=read_touched(connection, candidate_schema=request.candidate_schema),
+                brokers=read_report_coverage(
+                    connection, request.candidate_schema, request.published_schema
+                ),
                 consumers_see="Consumers keep the last publication: the gate alone publishes "
                 "nothing.",
                 stage_seconds={"gate": seconds},

@@ -89,6 +89,8 @@ class RuleResult:
         action: what an operator can do.
         origin: `gate`, or `dbt` for a dbt test.
         accepted_reason: why an operator let it pass, where one did.
+        refuses: the brokers beside Kite whose dumps break it, where their dumps of last time would
+            not; empty for everything else.
     """
 
     rule: str
@@ -103,6 +105,7 @@ class RuleResult:
     action: str = ""
     origin: Literal["gate", "dbt"] = "gate"
     accepted_reason: str = ""
+    refuses: tuple[str, ...] = ()
 
     @property
     def is_evaluated(self) -> bool:
@@ -117,12 +120,21 @@ class RuleResult:
     def as_json(self) -> dict[str, Any]:
         """The result as JSON values."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return values | {"samples": [dict(sample) for sample in self.samples]}
+        return values | {
+            "samples": [dict(sample) for sample in self.samples],
+            "refuses": list(self.refuses),
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RuleResult:
         """The inverse of `as_json`."""
-        return cls(**{**values, "samples": tuple(dict(sample) for sample in values["samples"])})
+        return cls(
+            **{
+                **values,
+                "samples": tuple(dict(sample) for sample in values["samples"]),
+                "refuses": tuple(values["refuses"]),
+            }
+        )
 
 
 def cell(value: object) -> str:

@@ -1,20 +1,13 @@
-"""Reads how far the brokers cover the market and agree: what the report and `coverage` show.
-
-Works on the candidate and on what is published alike: both have the same marts.
-"""
+"""How far the brokers cover the market and agree: what the report and `coverage` show."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Any, Final, LiteralString
+from typing import Any, Final
 
-import psycopg
-from psycopg import sql
-from psycopg.rows import dict_row
-
-from expectations.audit import cell
+from expectations.changes import Change
 
 SAMPLES: Final = 5
 # Rows that are published, in the order in which they are shown: `reference` is Kite's, whom the
@@ -23,6 +16,10 @@ PUBLISHED: Final = ("reference", "matched", "matched_terms_only", "token_conflic
 # Rows that are not, and need no mending.
 LEFT_OUT: Final = ("excluded", "repeated")
 REJECTED: Final = "rejected"
+# Published rows that are an instrument which an earlier feed lists too.
+MATCHED: Final = ("matched", "matched_terms_only")
+# Terms in which the rows of one instrument may differ; the others say which one it is.
+TERMS: Final = ("lot_size", "tick_size_inr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +70,9 @@ class BrokerCoverage:
         counted: every row that landed, by exchange, kind, status and reason.
         disagreements: rows whose terms differ from an earlier feed's, by what differs.
         disagreement_samples: the first of them, column to text; subscribed ones first.
+        changes: what its own rows changed since the last publication; the report's alone.
+        matched_before: of the publication before, the matched part of its rows by exchange, and
+            of all of them under an empty name; empty where it is not known.
     """
 
     broker: str
@@ -80,6 +80,8 @@ class BrokerCoverage:
     counted: tuple[Counted, ...] = ()
     disagreements: Mapping[str, int] = field(default_factory=dict)
     disagreement_samples: tuple[Mapping[str, str], ...] = ()
+    changes: tuple[Change, ...] = ()
+    matched_before: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -103,8 +105,9 @@ class BrokerCoverage:
 
     @property
     def differing(self) -> int:
-        """Rows with another lot or tick than an earlier feed; conflicts are not counted again."""
-        return sum(rows for what, rows in self.disagreements.items() if what != "contract")
+        """Another lot, tick or day than an earlier feed's; other conflicts are counted as such."""
+        told = ("lot_size", "tick_size_inr", "expiry_date")
+        return sum(self.disagreements.get(what, 0) for what in told)
 
     @property
     def by_status(self) -> dict[str, int]:
@@ -120,6 +123,24 @@ class BrokerCoverage:
                 rows = found.setdefault(each.exchange, dict.fromkeys(PUBLISHED, 0))
                 rows[each.status] += each.rows
         return dict(sorted(found.items(), key=lambda item: (-sum(item[1].values()), item[0])))
+
+    @property
+    def matched(self) -> dict[str, float]:
+        """The matched part of its rows by exchange, and of all of them under an empty name.
+
+        Empty for Kite, with whom the others are matched.
+        """
+        return {
+            exchange: sum(statuses[status] for status in MATCHED) / sum(statuses.values())
+            for exchange, statuses in {"": self.by_status, **self.by_exchange}.items()
+            if sum(statuses.values()) and not statuses["reference"]
+        }
+
+    @property
+    def matched_moved(self) -> dict[str, float]:
+        """By how much that part has changed, where it was known before."""
+        before = self.matched_before
+        return {name: now - before[name] for name, now in self.matched.items() if name in before}
 
     @property
     def reasons(self) -> tuple[Counted, ...]:
@@ -139,121 +160,34 @@ class BrokerCoverage:
             "is_stale": self.day.is_stale,
             "rows": self.rows,
             "by_status": {status: rows for status, rows in self.by_status.items() if rows},
+            "matched": self.matched,
+            "matched_before": dict(self.matched_before),
             "left_out": self.left_out,
             "rejected": self.rejected,
             "counted": [each.as_json() for each in self.counted],
             "disagreements": dict(self.disagreements),
             "disagreement_samples": [dict(sample) for sample in self.disagreement_samples],
+            "changes": [change.as_json() for change in self.changes],
         }
 
     def _count(self, statuses: Iterable[str]) -> int:
         return sum(each.rows for each in self.counted if each.status in statuses)
 
 
-def read_coverage(
-    connection: psycopg.Connection, schema: str, days: Mapping[str, FeedDay] | None = None
-) -> tuple[BrokerCoverage, ...]:
-    """Every broker's coverage, Kite first, then by name.
+def matched_parts(lines: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """The matched part by feed and exchange, and under an empty name of the whole feed.
 
     Args:
-        connection: to the database.
-        schema: `candidate`, or the published one.
-        days: the feeds that there should be, with their days: one without a row is told too.
-
-    Returns:
-        Empty where nothing was built, or by models that did not know of other brokers.
+        lines: feed, exchange, status and rows.
     """
-    if not all(_exists(connection, schema, name) for name in _MARTS):
-        return ()
-    lines = _query(
-        connection,
-        "select feed, exchange, kind, status, reason, covered_rows, samples, as_of_date, is_stale "
-        "from {} order by feed, exchange, kind, status, reason",
-        schema,
-        "broker_coverage",
-    )
-    counted: dict[str, list[Counted]] = {name: [] for name in days or {}}
-    told = dict(days or {})
+    counted: dict[str, list[Counted]] = {}
     for line in lines:
-        told[line["feed"]] = FeedDay(line["as_of_date"], line["is_stale"])
-        counted.setdefault(line["feed"], []).append(_counted(line))
-    disagreements, samples = _disagreements(connection, schema)
-    return tuple(
-        BrokerCoverage(
-            broker,
-            told[broker],
-            tuple(counted[broker]),
-            disagreements.get(broker, {}),
-            samples.get(broker, ()),
+        counted.setdefault(line["feed"], []).append(
+            Counted(line["exchange"], "", line["status"], "", line["rows"])
         )
-        for broker in sorted(counted, key=lambda name: (name != "kite", name))
-    )
-
-
-_MARTS: Final = ("broker_coverage", "broker_disagreements")
-
-
-def _counted(line: Mapping[str, Any]) -> Counted:
-    return Counted(
-        exchange=cell(line["exchange"]),
-        kind=line["kind"],
-        status=line["status"],
-        reason=line["reason"],
-        rows=line["covered_rows"],
-        samples=tuple(cell(text) for text in line["samples"][:SAMPLES]),
-    )
-
-
-def _disagreements(
-    connection: psycopg.Connection, schema: str
-) -> tuple[dict[str, dict[str, int]], dict[str, tuple[dict[str, str], ...]]]:
-    counts: dict[str, dict[str, int]] = {}
-    for line in _query(
-        connection,
-        "select broker, attribute, count(*) as rows from {} group by broker, attribute "
-        "order by broker, rows desc, attribute",
-        schema,
-        "broker_disagreements",
-    ):
-        counts.setdefault(line["broker"], {})[line["attribute"]] = line["rows"]
-    samples: dict[str, tuple[dict[str, str], ...]] = {}
-    for broker in counts:
-        found = _query(
-            connection,
-            # The first of each kind before the second of any.
-            "select attribute as what, exchange, tradingsymbol, broker_value as here, "
-            "reference_broker as elsewhere, reference_value as there, "
-            "case when is_active then 'yes' else '' end as subscribed "
-            "from {} where broker = %s "
-            "order by is_active desc, row_number() over (partition by is_active, attribute "
-            "order by exchange, tradingsymbol, broker_token), attribute limit %s",
-            schema,
-            "broker_disagreements",
-            (broker, SAMPLES),
-        )
-        samples[broker] = tuple(
-            {name: cell(value) for name, value in line.items()} for line in found
-        )
-    return counts, samples
-
-
-def _query(
-    connection: psycopg.Connection,
-    query: LiteralString,
-    schema: str,
-    relation: str,
-    parameters: tuple[object, ...] = (),
-) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(sql.SQL(query).format(sql.Identifier(schema, relation)), parameters)
-        return cursor.fetchall()
-
-
-def _exists(connection: psycopg.Connection, schema: str, relation: str) -> bool:
-    found = connection.execute(
-        "select to_regclass(format('%%I.%%I', %s::text, %s::text)) is not null", (schema, relation)
-    ).fetchone()
-    return bool(found and found[0])
+    return {
+        feed: BrokerCoverage(feed, counted=tuple(each)).matched for feed, each in counted.items()
+    }
 
 
 def _merged(counted: Iterable[Counted]) -> tuple[Counted, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final, LiteralString
 
 import psycopg
@@ -9,6 +10,7 @@ from psycopg import sql
 
 from expectations.audit import AuditRequest
 from expectations.errors import AuditFailed
+from expectations.rules.query import BROKER_CHANGES
 from expectations.rules.rule import Before, Situation
 
 # What the rules read; a candidate without one of them was not built by this project's models.
@@ -54,6 +56,17 @@ _BEFORE: Final = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """Whether a feed's dump has landed, and whether it is one of the day."""
+
+    is_landed: bool
+    is_fresh: bool
+
+
+_NEVER: Final = _Fed(is_landed=False, is_fresh=False)
+
+
 class CandidateIncomplete(Exception):  # becomes a red answer, not an error
     """There is no whole candidate to judge: dbt could not build it."""
 
@@ -93,6 +106,8 @@ def _look(connection: psycopg.Connection, request: AuditRequest) -> Situation:
     before = _before(connection, request) if has_publication else {}
     fed = _feeds(connection)
     other_feeds = tuple(sorted({*fed, *exchanges} - {KITE}))
+    if other_feeds and not _exists(connection, request.candidate_schema, BROKER_CHANGES):
+        raise CandidateIncomplete(f"there is no {request.candidate_schema}.{BROKER_CHANGES}")
     return Situation(
         has_publication=has_publication,
         exchanges=exchanges.get(KITE, frozenset()),
@@ -109,27 +124,34 @@ def _look(connection: psycopg.Connection, request: AuditRequest) -> Situation:
         has_contracts=_has_landed(connection, request, "expiry <> ''"),
         has_build_feeds=_exists(connection, "ops", BUILD_FEEDS),
         other_feeds=other_feeds,
-        landed_feeds=tuple(feed for feed in other_feeds if fed.get(feed)),
+        landed_feeds=tuple(feed for feed in other_feeds if fed.get(feed, _NEVER).is_landed),
+        fresh_feeds=tuple(feed for feed in other_feeds if fed.get(feed, _NEVER).is_fresh),
+        is_kite_stale=KITE in fed and not fed[KITE].is_fresh,
         published_feeds=tuple(sorted({*before} - {KITE})),
-        rows_before_of_feeds=tuple(
-            each.rows for feed in other_feeds for each in before.get(feed, {}).values()
-        ),
+        rows_before_of_feeds={
+            feed: tuple(each.rows for each in exchanges_before.values())
+            for feed, exchanges_before in before.items()
+            if feed != KITE
+        },
     )
 
 
 def _missing(connection: psycopg.Connection, request: AuditRequest) -> list[str]:
-    landed = {KITE, *(feed for feed, is_landed in _feeds(connection).items() if is_landed)}
+    landed = {KITE, *(feed for feed, fed in _feeds(connection).items() if fed.is_landed)}
     wanted = [(request.staging_schema, f"{feed}_instruments") for feed in sorted(landed)]
     wanted += [(request.candidate_schema, name) for name in CANDIDATE_RELATIONS]
     return [f"{schema}.{name}" for schema, name in wanted if not _exists(connection, schema, name)]
 
 
-def _feeds(connection: psycopg.Connection) -> dict[str, bool]:
-    """The feeds of the build, and whether a dump of each has landed; empty where nobody says."""
+def _feeds(connection: psycopg.Connection) -> dict[str, _Fed]:
+    """The feeds of the build; empty where nobody says."""
     if not _exists(connection, "ops", BUILD_FEEDS):
         return {}
-    found = connection.execute("select feed, load_id is not null from ops.build_feeds")
-    return {str(feed): bool(is_landed) for feed, is_landed in found}
+    found = connection.execute(
+        "select feed, load_id is not null, load_id is not null and not is_stale "
+        "from ops.build_feeds"
+    )
+    return {str(feed): _Fed(is_landed, is_fresh) for feed, is_landed, is_fresh in found}
 
 
 def _exists(connection: psycopg.Connection, schema: str, name: str) -> bool:

@@ -4,7 +4,8 @@
 -- {as_of} the trading day, {other_feeds} the brokers beside Kite (none where it is alone),
 -- {build_feeds} and {landed_feeds} relations or stand-ins. `edition` is 'candidate' or 'published'
 -- (the last publication). Kite's rows are measured apart from the others': most rules are about
--- the tokens that are streamed, and those are Kite's.
+-- the tokens that are streamed, and those are Kite's. What only the rules on other brokers read is in
+-- measures_of_feeds.sql.
 
 create temporary table measure_contracts as
 with editions as (
@@ -121,28 +122,6 @@ select
     sum(rows_now) / nullif(sum(rows_before), 0) as ratio
 from counted
 group by broker, exchange;
-
--- An exchange is compared where Kite lists it, and where anything of it met a row of an earlier
--- feed; in one that a broker is the first to list there is nothing to match.
-create temporary table measure_matched as
-select
-    matches.broker,
-    matches.exchange,
-    sum(matches.rows)::bigint as rows,
-    coalesce(
-        sum(matches.rows) filter (
-            where matches.match_status in ('matched', 'matched_terms_only')
-        ), 0
-    )::bigint as matched,
-    bool_or(matches.match_status <> 'unmatched')
-    or exists (
-        select 1
-        from measure_segments as kite
-        where kite.exchange = matches.exchange and kite.rows_in_dump > 0
-    ) as is_compared
-from measure_matches as matches
-where matches.is_live
-group by matches.broker, matches.exchange;
 
 create temporary table measure_repeats as
 with tokens as (
@@ -283,9 +262,3 @@ left join rejected on feeds.feed = rejected.feed
 left join repeated on feeds.feed = repeated.feed
 left join excluded on feeds.feed = excluded.feed
 left join covered on feeds.feed = covered.feed;
-
-create temporary table measure_conflicts as
-select
-    broker, exchange, broker_token, exchange_token, tradingsymbol, instrument_type, match_reason
-from {candidate}.broker_instruments
-where broker = any({other_feeds}::text []) and match_status = 'token_conflict';

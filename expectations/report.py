@@ -17,10 +17,14 @@ show (or that turn text around) are shown as escapes.
                        accepted_reason], errors first
     rows_by_exchange   {exchange: {now, before}}; before is null where it is not known
     changes            [change, count, active_count, samples [{column: text}]]
+    touched            count, rows [{column: text}]: what changed of subscribed instruments, at
+                       every broker; the first 200
     plan               [destination, added, changed, removed, note]
     brokers            [broker, as_of_date, is_stale, rows, by_status {status: rows}, left_out,
                        rejected, counted [exchange, kind, status, reason, rows, samples],
-                       disagreements {what: count}, disagreement_samples [{column: text}]]
+                       matched, matched_before {exchange: part of one, of all under ""},
+                       disagreements {what: count}, disagreement_samples [{column: text}],
+                       changes as above]
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ from typing import Any, Final
 import jinja2
 
 from expectations.audit import RuleResult, visible
-from expectations.changes import Change, read_changes, read_rows
+from expectations.changes import Change, Touched
 from expectations.chart import exchange_bars
 from expectations.coverage import BrokerCoverage
 from expectations.verdict import Verdict
@@ -71,6 +75,7 @@ class ReportContext:
         rows_now: instruments by exchange in the candidate.
         rows_before: the same of the last publication; empty before the first.
         changes: what changed since the last publication.
+        touched: what of it, at any broker, is about subscribed instruments.
         consumers_see: what consumers see now, one or two sentences.
         stage_seconds: how long each stage took, in order.
         publication_id: the number under which the candidate was published, or None.
@@ -88,6 +93,7 @@ class ReportContext:
     rows_now: Mapping[str, int] = field(default_factory=dict)
     rows_before: Mapping[str, int] = field(default_factory=dict)
     changes: tuple[Change, ...] = ()
+    touched: Touched = field(default_factory=Touched)
     consumers_see: str = ""
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
     publication_id: int | None = None
@@ -139,10 +145,8 @@ def as_document(verdict: Verdict, context: ReportContext) -> dict[str, Any]:
             }
             for exchange in sorted({*context.rows_now, *context.rows_before})
         },
-        "changes": [
-            {**asdict(change), "samples": [dict(sample) for sample in change.samples]}
-            for change in context.changes
-        ],
+        "changes": [change.as_json() for change in context.changes],
+        "touched": context.touched.as_json(),
         "plan": [asdict(line) for line in context.plan],
         "brokers": [broker.as_json() for broker in context.brokers],
     }
@@ -202,7 +206,5 @@ __all__ = [
     "ReportContext",
     "as_document",
     "as_page",
-    "read_changes",
-    "read_rows",
     "write_report",
 ]

@@ -47,7 +47,7 @@ def run_audit(request: AuditRequest) -> Audited:
     context = open_context(request.report_dir)
     datasource = open_datasource(context, request)
     try:
-        fill_measures(datasource, values)
+        fill_measures(datasource, values, of_feeds=bool(situation.other_feeds))
         outcome = build_checkpoint(context, datasource, request, asked, values).run(
             run_id=gx.RunIdentifier(run_name=request.run_id)
         )
@@ -98,6 +98,7 @@ def _result(
         rule.observed_text(details["facts"]),
         unexpected_count=details["unexpected_count"],
         samples=details["samples"],
+        refuses=details["refuses"],
     )
 
 
@@ -143,6 +144,7 @@ def _told(
     *,
     unexpected_count: int = 0,
     samples: Sequence[Mapping[str, Any]] = (),
+    refuses: Sequence[str] = (),
 ) -> RuleResult:
     return RuleResult(
         rule=rule.id,
@@ -157,4 +159,5 @@ def _told(
         ),
         explanation=rule.explanation,
         action=rule.action,
+        refuses=tuple(refuses),
     )

@@ -81,6 +81,7 @@ class ExpectRuleToHold(gx.expectations.UnexpectedRowsExpectation):  # type: igno
                     "evaluated": evaluated,
                     "unexpected_count": unexpected,
                     "samples": json.loads(row["samples"]),
+                    "refuses": json.loads(row["refuses"]),
                 },
             },
         }
@@ -145,10 +146,12 @@ def _connect_arguments(dsn: str) -> dict[str, Any]:
     return given | {"options": options.strip(), "application_name": "warehouse-gate"}
 
 
-def fill_measures(datasource: PostgresDatasource, values: Mapping[str, sql.Composable]) -> None:
+def fill_measures(
+    datasource: PostgresDatasource, values: Mapping[str, sql.Composable], *, of_feeds: bool
+) -> None:
     """Creates the temporary tables that the rules read, on the connection that they use."""
     engine = datasource.get_execution_engine()
-    for statement in measures(values):
+    for statement in measures(values, of_feeds=of_feeds):
         engine.execute_query_in_transaction(text(for_sqlalchemy(statement)))
 
 

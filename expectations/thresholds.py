@@ -31,8 +31,15 @@ class Thresholds:
             a part of its rows.
         feed_matched_min_ratio: of a broker's rows in an exchange that an earlier feed lists too,
             the part that must be the same contract as one there.
+        feed_required_exchanges: exchanges that every broker beside Kite must list, also when it is
+            read for the first time and nothing of it can be compared.
+        feed_churn_match_max_ratio: rows of a broker that were an instrument and are none, or
+            another, as a part of its live rows of the last publication.
+        feed_coverage_max_fall: by how much the matched part of a broker's exchange may fall
+            against the last publication (0.05: five points of a hundred).
         churn_max_ratio: contracts delisted before expiry, or whose lot, tick or expiry changed,
-            as a part of the last publication. A lot revision touches about a tenth.
+            as a part of the last publication. A lot revision touches about a tenth. The churn
+            limits hold for Kite, and for each other broker by its own rows.
         churn_listed_max_ratio: new contracts as a part of the last publication (told only).
         churn_identity_max_ratio: contracts whose symbol, token or strike changed, as a part of
             the last publication. A corporate action touches some hundred of 125,000.
@@ -64,6 +71,9 @@ class Thresholds:
     feed_stale_days: int = 3
     feed_conflicts_max_ratio: float = 0.01
     feed_matched_min_ratio: float = 0.50
+    feed_required_exchanges: tuple[str, ...] = ("NSE", "NFO")
+    feed_churn_match_max_ratio: float = 0.02
+    feed_coverage_max_fall: float = 0.05
     churn_max_ratio: float = 0.25
     churn_listed_max_ratio: float = 0.50
     churn_identity_max_ratio: float = 0.02

@@ -82,6 +82,14 @@ class Verdict:
             or (result.severity == "warning" and result.status == "not_evaluated")
         )
 
+    @property
+    def refused_feeds(self) -> tuple[str, ...]:
+        """The brokers beside Kite whose dumps alone turned the gate red; else empty."""
+        red = self.red_results
+        if not red or len(red) < len(self.reasons) or not all(each.refuses for each in red):
+            return ()
+        return tuple(sorted({feed for each in red for feed in each.refuses}))
+
     def count(self, status: Status) -> int:
         """How many results have a status."""
         return Counter(result.status for result in self.results)[status]

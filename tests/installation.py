@@ -36,10 +36,11 @@ TIMEOUT_SECONDS = 180
 # How long a condition may take to come true before a test fails.
 DEADLINE_SECONDS = 60
 
-POSTGRES, REDIS, DOTENV, SNAPSHOT, LOOKUP, FOCUS = (
-    "postgres", "redis", "dotenv", "registry_snapshot", "token_lookup", "focus_instruments",
+POSTGRES, REDIS, DOTENV = "postgres", "redis", "dotenv"
+SNAPSHOT, LOOKUP, FOCUS, CANONICAL = FILES = (
+    "registry_snapshot", "token_lookup", "focus_instruments", "canonical_instruments",
 )  # fmt: skip
-DESTINATIONS = (POSTGRES, REDIS, DOTENV, SNAPSHOT, LOOKUP, FOCUS)
+DESTINATIONS = (POSTGRES, REDIS, DOTENV, *FILES)
 
 T = TypeVar("T")
 
@@ -162,6 +163,7 @@ class Seen:
     token_lookup: bytes | None
     focus: bytes | None
     registry: tuple[Any, ...] | None
+    canonical: bytes | None
 
     def by_destination(self) -> dict[str, object]:
         """What each destination shows, without the instants at which it was written."""
@@ -174,6 +176,8 @@ class Seen:
             SNAPSHOT: self.registry,
             LOOKUP: None if self.token_lookup is None else json.loads(self.token_lookup),
             FOCUS: focus,
+            # Its first line says when it was published.
+            CANONICAL: self.canonical and self.canonical.partition(b"\n")[2],
         }
 
     def is_like(self, other: Seen) -> bool:
@@ -235,6 +239,8 @@ class Installation:
             "ENV_FILE": str(self.env_file),
             "AS_OF": "2026-08-17",
             "FETCH_ATTEMPTS": "2",
+            # Other brokers' dumps hold here what a test needs, no whole market.
+            "GATE_FEED_REQUIRED_EXCHANGES": "none",
             **self.settings,
             **extra,
         }
@@ -322,6 +328,7 @@ class Installation:
             token_lookup=_bytes(self.files / "token_lookup_enriched.json"),
             focus=_bytes(self.files / "focus_instruments.json"),
             registry=_registry(self.snapshot),
+            canonical=_bytes(self.files / "canonical_instruments.yaml"),
         )
 
     def _marts(self, connection: psycopg.Connection) -> dict[str, tuple[str, ...]]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 
 from expectations.audit import AuditRequest
-from expectations.changes import read_changes, read_rows
-from expectations.coverage import read_coverage
+from expectations.changes import read_changes, read_rows, read_touched
+from expectations.coverage_reader import read_report_coverage
 from expectations.gate import DbtTestResult, GateWorker, Thresholds, Verdict, decide
 from expectations.report import PlanLine, ReportContext, write_report
 from exporters.postgres import Publication
@@ -208,6 +208,7 @@ def _samples(connection: psycopg.Connection, query: str) -> tuple[Mapping[str, s
 
 def _context(connection: psycopg.Connection, of: AuditOf) -> ReportContext:
     before = of.before
+    brokers = read_report_coverage(connection, "candidate", "marts")
     context = ReportContext(
         run_id=of.run_id,
         started_at=of.started_at,
@@ -218,7 +219,8 @@ def _context(connection: psycopg.Connection, of: AuditOf) -> ReportContext:
         rows_now=read_rows(connection, "candidate"),
         rows_before=dict(before.summary.get("rows_by_exchange", {})) if before else {},
         changes=read_changes(connection),
-        brokers=read_coverage(connection, "candidate"),
+        touched=read_touched(connection, with_brokers=len(brokers) > 1),
+        brokers=brokers,
         consumers_see=f"{told_to_consumers(before)}.",
         stage_seconds=dict(of.stage_seconds),
     )

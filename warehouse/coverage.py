@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import psycopg
@@ -14,7 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from expectations.audit import visible
-from expectations.coverage import BrokerCoverage, Counted, FeedDay, read_coverage
+from expectations.coverage import BrokerCoverage, Counted, FeedDay
+from expectations.coverage_reader import read_coverage
+from warehouse.coverage_before import read_matched_before
 from warehouse.ledger import LastPublication, last_publication
 
 PUBLISHED_SCHEMA: Final = "marts"
@@ -22,6 +24,10 @@ CSV_COLUMNS: Final = (
     "broker", "as_of_date", "is_stale", "exchange", "kind", "status", "reason", "rows", "samples",
 )  # fmt: skip
 EXAMPLES: Final = 3
+# Kite alone is matched with nobody.
+MATCHED_FROM: Final = 2
+# A part that fell by more than this is worth a look; the gate has limits of its own.
+FELL: Final = -0.01
 # What people read for a status.
 WORDS: Final = {
     "matched_terms_only": "terms only",
@@ -77,7 +83,14 @@ def read_published_coverage(connection: psycopg.Connection) -> Coverage:
         name: FeedDay(None if feed.load_id is None else feed.as_of_date, feed.is_stale)
         for name, feed in publication.feeds.items()
     }
-    return Coverage(publication, read_coverage(connection, PUBLISHED_SCHEMA, days))
+    brokers = read_coverage(connection, PUBLISHED_SCHEMA, days)
+    if len(brokers) < MATCHED_FROM:
+        return Coverage(publication, brokers)
+    before = read_matched_before(connection, publication)
+    return Coverage(
+        publication,
+        tuple(replace(broker, matched_before=before.get(broker.broker, {})) for broker in brokers),
+    )
 
 
 def print_coverage(console: Console, found: Coverage) -> None:
@@ -113,30 +126,47 @@ def _table(columns: Iterable[str], numbers: Iterable[str]) -> Table:
 
 
 def _print_numbers(console: Console, brokers: Sequence[BrokerCoverage]) -> None:
-    numbers = ("rows", "matched", "terms only", "conflicts", "unmatched", "not published")
+    numbers = (
+        "rows", "known elsewhere", "matched", "terms only", "conflicts", "unmatched",
+        "not published",
+    )  # fmt: skip
     table = _table(("  broker", "dump of", *numbers), numbers)
     for broker in brokers:
         not_published = broker.left_out + broker.rejected
-        cells = _cells(broker.rows, broker.by_status)
+        cells = _cells(broker, "", broker.by_status)
         name = f"  [bold]{escape(broker.title)}[/]"
         table.add_row(name, _day(broker.day), *cells, _number(not_published))
         for exchange, statuses in broker.by_exchange.items():
-            cells = _cells(sum(statuses.values()), statuses)
+            cells = _cells(broker, exchange, statuses)
             table.add_row(f"    {escape(visible(exchange))}", "", *cells, "")
     console.print(table)
 
 
-def _cells(rows: int, statuses: dict[str, int]) -> tuple[str, ...]:
+def _cells(broker: BrokerCoverage, exchange: str, statuses: dict[str, int]) -> tuple[str, ...]:
+    rows = sum(statuses.values())
     if statuses["reference"]:
-        return (_number(rows), "reference", "", "", "")
+        return (_number(rows), "reference", "", "", "", "")
     conflicts = _number(statuses["token_conflict"])
     return (
         _number(rows),
+        _part(broker, exchange),
         _number(statuses["matched"]),
         _number(statuses["matched_terms_only"]),
         f"[red]{conflicts}[/]" if statuses["token_conflict"] else conflicts,
         _number(statuses["unmatched"]),
     )
+
+
+def _part(broker: BrokerCoverage, exchange: str) -> str:
+    """The matched part, and by how many points it moved since the publication before."""
+    share = broker.matched.get(exchange)
+    if share is None:
+        return "-"
+    points = broker.matched_moved.get(exchange)
+    if points is None:
+        return f"{share:.1%}"
+    told = f"{100 * points:+.1f}"
+    return f"{share:.1%} " + (f"[red]{told}[/]" if points < FELL else told)
 
 
 def _day(day: FeedDay) -> str:

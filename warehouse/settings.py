@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     gate_feed_stale_days: Annotated[int, Field(ge=0)] = 3
     gate_feed_conflicts_max_ratio: Ratio = 0.01
     gate_feed_matched_min_ratio: Ratio = 0.50
+    gate_feed_coverage_max_fall: Ratio = 0.05
+    gate_feed_churn_match_max_ratio: Ratio = 0.02
+    gate_feed_required_exchanges: Annotated[tuple[str, ...], NoDecode] = ("NSE", "NFO")
     gate_churn_max_ratio: Ratio = 0.25
     gate_churn_listed_max_ratio: Annotated[float, Field(ge=0)] = 0.50
     gate_churn_identity_max_ratio: Ratio = 0.02
@@ -110,11 +113,19 @@ class Settings(BaseSettings):
             prices[name.strip()] = amount
         return prices
 
-    @field_validator("feeds", "gate_required_exchanges", "gate_required_segments", mode="before")
+    @field_validator(
+        "feeds",
+        "gate_feed_required_exchanges",
+        "gate_required_exchanges",
+        "gate_required_segments",
+        mode="before",
+    )
     @classmethod
-    def _names(cls, value: Any) -> Any:
+    def _names(cls, value: Any, info: Any) -> Any:
         if isinstance(value, str):
-            return tuple(filter(None, (piece.strip() for piece in value.split(","))))
+            names = tuple(filter(None, (piece.strip() for piece in value.split(","))))
+            # An empty variable means unset, so that no exchange has to be said with a word.
+            return () if names == ("none",) and info.field_name != "feeds" else names
         return value
 
     @field_validator("database_url", "redis_url")

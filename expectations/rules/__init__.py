@@ -9,6 +9,7 @@ from expectations.rules import (
     change,
     completeness,
     consumers,
+    feed_changes,
     feeds,
     landing,
     markers,
@@ -29,6 +30,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *consumers.RULES,
     *feeds.RULES,
     *matching.RULES,
+    *feed_changes.RULES,
 )
 RULE_IDS: Final[frozenset[str]] = frozenset(rule.id for rule in RULES)
 

@@ -10,15 +10,13 @@ from typing import Final
 from psycopg import sql
 
 from expectations.rules.completeness import COMPARED_FACTS, COMPARED_UNEXPECTED, NO_LIMIT
-from expectations.rules.rule import (
-    Limit,
-    Rule,
-    Situation,
+from expectations.rules.other_feeds import (
     beside_other_feeds,
     with_many_other_rows,
     with_other_dumps,
     with_other_rows,
 )
+from expectations.rules.rule import Limit, Rule, Situation
 
 _OTHERS: Final = sql.SQL("broker <> 'kite'")
 _REJECTED_FACTS: Final = """
@@ -43,6 +41,13 @@ _REJECTED_UNEXPECTED: Final = """
         and feeds.rejected > feeds.landed * {max_ratio}
     order by rows.feed, rows.line_number, rows.column_name
 """
+
+
+def _with_required_exchanges(situation: Situation) -> str | None:
+    """Whether the settings require exchanges of brokers beside Kite."""
+    if situation.thresholds.feed_required_exchanges:
+        return with_other_dumps(situation)
+    return beside_other_feeds(situation) or "the settings require no exchange of other brokers"
 
 
 def _other_or_published_feeds(situation: Situation) -> str | None:
@@ -127,6 +132,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Every broker whose dump has landed has rows",
         severity="error",
         suite="feeds",
+        refuses_dumps=True,
         applies=with_other_dumps,
         facts="""
             select count(*) as evaluated, coalesce(sum(published), 0)::bigint as rows
@@ -147,10 +153,47 @@ RULES: Final[tuple[Rule, ...]] = (
         "day.",
     ),
     Rule(
+        id="feed-required-exchanges",
+        title="Every other broker lists the exchanges that every broker must",
+        severity="error",
+        suite="feeds",
+        refuses_dumps=True,
+        applies=_with_required_exchanges,
+        facts="""
+            select
+                count(*) as evaluated,
+                (select array_agg(distinct broker order by broker) from measure_exchanges
+                where broker = any({landed_names}::text[]) and rows_in_dump > 0) as brokers
+            from unnest({landed_names}::text[]) as feeds (feed)
+            cross join unnest({feed_required_exchanges}::text[]) as required (exchange)
+        """,
+        unexpected="""
+            select feeds.feed as broker, required.exchange as missing
+            from unnest({landed_names}::text[]) as feeds (feed)
+            cross join unnest({feed_required_exchanges}::text[]) as required (exchange)
+            where not exists (
+                select 1
+                from measure_exchanges as found
+                where
+                    found.broker = feeds.feed
+                    and found.exchange = required.exchange
+                    and found.rows_in_dump > 0
+            )
+            order by feeds.feed, required.exchange
+        """,
+        observed="brokers with rows: {brokers}; pairs of broker and exchange: {evaluated}",
+        limit="{feed_required_exchanges} of each",
+        explanation="A broker that is read for the first time has nothing to be compared with: "
+        "without a main exchange its dump is not the whole one, or is read wrongly.",
+        action="Look at the dump. A broker that lists other markets only needs another "
+        "GATE_FEED_REQUIRED_EXCHANGES.",
+    ),
+    Rule(
         id="feed-rows-collapsed",
         title="No exchange of another broker lost a large part of its instruments",
         severity="error",
         suite="feeds",
+        refuses_dumps=True,
         applies=with_many_other_rows,
         facts=COMPARED_FACTS,
         parameters={
@@ -159,7 +202,7 @@ RULES: Final[tuple[Rule, ...]] = (
             "at_most": NO_LIMIT,
             "of_brokers": _OTHERS,
         },
-        unexpected=COMPARED_UNEXPECTED,
+        unexpected=COMPARED_UNEXPECTED.replace("place as exchange", "broker, exchange"),
         observed="lowest is {lowest} with {ratio:.1%} of its live contracts of last time, "
         "of {evaluated} brokers' exchanges",
         limit="at least {rows_block_ratio:.0%} (contracts that expired since are not counted)",
@@ -230,6 +273,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Few rows of each other broker's dump are rejected",
         severity="error",
         suite="feeds",
+        refuses_dumps=True,
         applies=with_other_dumps,
         facts=_REJECTED_FACTS,
         parameters={"max_ratio": Limit("rejected_max_ratio")},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from expectations.rules.rule import Limit, Rule, Situation, with_other_dumps
+from expectations.rules.other_feeds import with_fresh_dumps, with_other_dumps
+from expectations.rules.rule import Limit, Rule, Situation
 
 _CONFLICTS_FACTS: Final = """
     select
@@ -51,6 +52,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="No broker's token names another contract than a subscribed one",
         severity="error",
         suite="feeds",
+        refuses_dumps=True,
         applies=_with_subscriptions,
         facts="""
             select
@@ -109,6 +111,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="Few tokens of a broker name another contract elsewhere",
         severity="error",
         suite="feeds",
+        refuses_dumps=True,
         applies=with_other_dumps,
         facts=_CONFLICTS_FACTS,
         parameters={"at_most": Limit("feed_conflicts_max_ratio")},
@@ -140,6 +143,7 @@ RULES: Final[tuple[Rule, ...]] = (
         title="A large part of each broker's rows is known from an earlier feed",
         severity="error",
         suite="feeds",
+        refuses_dumps=True,
         applies=with_other_dumps,
         facts="""
             select
@@ -186,9 +190,10 @@ RULES: Final[tuple[Rule, ...]] = (
         facts="""
             select
                 coalesce(sum(rows), 0)::bigint as evaluated,
-                coalesce(sum(rows) filter (where match_status = 'unmatched'), 0)::bigint
-                    as unmatched
-            from measure_matches
+                coalesce(sum(unmatched), 0)::bigint as unmatched,
+                (array_agg(broker order by rows, broker))[1] as fewest,
+                min(rows) as rows
+            from measure_focus_rows
         """,
         unexpected="""
             select
@@ -211,7 +216,8 @@ RULES: Final[tuple[Rule, ...]] = (
                 brokers.broker, brokers.exchange, instruments.underlying, brokers.expiry_date,
                 brokers.broker_token
         """,
-        observed="unmatched rows in all: {unmatched:,} of {evaluated:,}",
+        observed="unmatched: {unmatched:,} of {evaluated:,} rows of focus underlyings; fewest rows "
+        "at {fewest} ({rows:,})",
         limit="none of a focus underlying",
         explanation="The broker lists a contract of NIFTY, BANKNIFTY or SENSEX that Kite does not: "
         "it cannot be streamed, or one of the two dumps has a wrong term.",
@@ -219,12 +225,40 @@ RULES: Final[tuple[Rule, ...]] = (
         "lists are harmless.",
     ),
     Rule(
+        id="feed-focus-covered",
+        title="Every broker with a dump of today lists the focus contracts of its exchanges",
+        severity="warning",
+        suite="feeds",
+        applies=with_fresh_dumps,
+        facts="""
+            select
+                count(*) as evaluated,
+                count(*) filter (where not is_listed) as missing,
+                (select broker from measure_focus group by broker
+                order by count(*) filter (where not is_listed) desc, broker limit 1) as worst
+            from measure_focus
+        """,
+        unexpected="""
+            select broker, exchange, underlying, tradingsymbol as at_kite, canonical_id
+            from measure_focus
+            where not is_listed
+            order by broker, exchange, underlying, canonical_id
+        """,
+        observed="not listed: {missing:,} of {evaluated:,} contracts and brokers; most at {worst}",
+        limit="none",
+        explanation="What programs trade near the money cannot be ordered at this broker, or its "
+        "row names something else.",
+        action="Look for the contract among the broker's rows that are unmatched or in conflict "
+        "(make coverage).",
+    ),
+    Rule(
         id="feed-disagreements",
-        title="Brokers agree on lots and ticks",
+        title="Brokers agree on lots, ticks and expiries",
         severity="warning",
         suite="feeds",
         applies=with_other_dumps,
-        # What one token means at two brokers is judged by the rules on conflicts.
+        # What one token means at two brokers is judged by the rules on conflicts; a day alone that
+        # differs is told here too.
         facts="""
             select
                 (
@@ -233,14 +267,14 @@ RULES: Final[tuple[Rule, ...]] = (
                 count(*) as disagreements,
                 count(*) filter (where is_active) as subscribed
             from {candidate}.broker_disagreements
-            where attribute <> 'contract'
+            where attribute in ('lot_size', 'tick_size_inr', 'expiry_date')
         """,
         unexpected="""
             select
                 broker, exchange, tradingsymbol, attribute, broker_value, reference_broker,
                 reference_value, case when is_active then 'yes' end as subscribed
             from {candidate}.broker_disagreements
-            where attribute <> 'contract'
+            where attribute in ('lot_size', 'tick_size_inr', 'expiry_date')
             order by is_active desc, broker, exchange, attribute, broker_token
         """,
         observed="terms that differ: {disagreements:,} of {evaluated:,} matched rows; subscribed: "

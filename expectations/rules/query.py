@@ -25,8 +25,14 @@ _RULE: Final = """
         (
             select coalesce(jsonb_agg(to_jsonb(sample)), '[]')::text
             from (select * from unexpected limit {samples}) as sample
-        ) as samples
+        ) as samples,
+        {refuses} as refuses
 """
+_REFUSED: Final = """(
+    select coalesce(jsonb_agg(distinct {column}), '[]')::text from unexpected
+)"""
+# What dbt builds only where there is another broker than Kite.
+BROKER_CHANGES: Final = "broker_instrument_changes"
 # SQLAlchemy reads `:name` in a text as a parameter, except after a colon, word or backslash.
 _PARAMETER: Final = re.compile(r"(?<![:\w\\]):(?=\w)")
 
@@ -38,6 +44,10 @@ def placeholders(request: AuditRequest, situation: Situation) -> dict[str, sql.C
         "as_of": request.as_of_date,
         "has_publication": situation.has_publication,
         "other_feeds": situation.other_feeds,
+        "landed_names": situation.landed_feeds,
+        "fresh_feeds": situation.fresh_feeds,
+        "compared_feeds": situation.compared_feeds,
+        "has_left": bool(situation.left_feeds),
         "published_feeds": situation.published_feeds,
         "asked_segments": limits.asked_segments,
         "asked_exchanges": sorted(situation.exchanges | set(limits.required_exchanges)),
@@ -54,6 +64,7 @@ def placeholders(request: AuditRequest, situation: Situation) -> dict[str, sql.C
         ),
         "build_feeds": _build_feeds(situation),
         "landed_feeds": _landed_feeds(request, situation),
+        "broker_changes": _broker_changes(request, situation),
     } | {name: _literal(value) for name, value in values.items()}
 
 
@@ -72,6 +83,16 @@ def _build_feeds(situation: Situation) -> sql.Composable:
     return sql.SQL(
         "(select null::text as feed, null::bigint as load_id, null::date as as_of_date, "
         "null::boolean as is_stale where false)"
+    )
+
+
+def _broker_changes(request: AuditRequest, situation: Situation) -> sql.Composable:
+    if situation.other_feeds:
+        return sql.Identifier(request.candidate_schema, BROKER_CHANGES)
+    return sql.SQL(
+        "(select null::text as broker, null::text as exchange, null::text as broker_token, "
+        "null::text as change, null::text as tradingsymbol, null::text as old_value, "
+        "null::text as new_value, null::boolean as is_active where false)"
     )
 
 
@@ -115,8 +136,17 @@ def rule_query(rule: Rule, values: Mapping[str, sql.Composable]) -> str:
         "facts": sql.SQL(compose(rule.facts, values)),
         "unexpected": sql.SQL(compose(rule.unexpected, values)),
         "samples": values["samples"],
+        "refuses": sql.SQL(_refused(rule)),
     }
     return compose(_RULE, parts)
+
+
+def _refused(rule: Rule) -> str:
+    """The brokers that a rule's unexpected rows name, where a breach is their dumps' fault."""
+    if not rule.refuses_dumps:
+        return "'[]'"
+    column = "broker" if re.search(r"\bbroker\b", rule.unexpected) else "feed"
+    return _REFUSED.format(column=column)
 
 
 def for_sqlalchemy(query: str) -> str:
@@ -129,8 +159,18 @@ def for_great_expectations(query: str) -> str:
     return for_sqlalchemy(query).replace("{", "{{").replace("}", "}}")
 
 
-def measures(values: Mapping[str, sql.Composable]) -> list[str]:
-    """The statements that fill the measures, in order."""
-    script = files("expectations").joinpath("measures.sql").read_text(encoding="utf-8")
+def measures(values: Mapping[str, sql.Composable], *, of_feeds: bool = True) -> list[str]:
+    """The statements that fill the measures, in order.
+
+    Args:
+        values: what the placeholders stand for.
+        of_feeds: also those that only the rules on brokers beside Kite read.
+    """
+    scripts = ["measures.sql", *(["measures_of_feeds.sql"] if of_feeds else [])]
+    return [compose(part, values) for name in scripts for part in _statements(name)]
+
+
+def _statements(name: str) -> list[str]:
+    script = files("expectations").joinpath(name).read_text(encoding="utf-8")
     code = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
-    return [compose(part, values) for part in code.split(";\n") if part.strip()]
+    return [part for part in code.split(";\n") if part.strip()]

@@ -57,8 +57,11 @@ class Situation:
         other_feeds: the brokers beside Kite, in order: the build's feeds, and whoever else has
             rows in the candidate.
         landed_feeds: those of them of which a dump has landed.
-        published_feeds: the brokers beside Kite in the last publication.
-        rows_before_of_feeds: the live rows of each of their exchanges in the last publication.
+        fresh_feeds: those of them that are built from a dump of the day, no older one.
+        is_kite_stale: whether Kite's own dump is an older one that stands in.
+        published_feeds: the brokers beside Kite with live rows in the last publication.
+        rows_before_of_feeds: for each of them that has any, the live rows of each of its
+            exchanges in the last publication.
     """
 
     has_publication: bool
@@ -74,8 +77,20 @@ class Situation:
     has_build_feeds: bool = False
     other_feeds: tuple[str, ...] = ()
     landed_feeds: tuple[str, ...] = ()
+    fresh_feeds: tuple[str, ...] = ()
+    is_kite_stale: bool = False
     published_feeds: tuple[str, ...] = ()
-    rows_before_of_feeds: tuple[int, ...] = ()
+    rows_before_of_feeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def compared_feeds(self) -> tuple[str, ...]:
+        """The brokers beside Kite that can have changed: published, with a new dump."""
+        return tuple(feed for feed in self.fresh_feeds if feed in self.published_feeds)
+
+    @property
+    def left_feeds(self) -> tuple[str, ...]:
+        """The brokers of the last publication that are no feeds of this build."""
+        return tuple(feed for feed in self.published_feeds if feed not in self.other_feeds)
 
 
 Applies = Callable[[Situation], str | None]
@@ -174,39 +189,6 @@ def on_exchange(*exchanges: str) -> Applies:
     return applies
 
 
-def beside_other_feeds(situation: Situation) -> str | None:
-    """The rule is about feeds, where there is more than Kite's."""
-    return None if situation.other_feeds else "Kite is the only feed of this build"
-
-
-def with_other_dumps(situation: Situation) -> str | None:
-    """The rule is about rows of feeds beside Kite's."""
-    if situation.landed_feeds:
-        return None
-    names = ", ".join(situation.other_feeds)
-    return beside_other_feeds(situation) or f"no dump of {names} has ever been had"
-
-
-def with_other_rows(situation: Situation) -> str | None:
-    """The rule compares rows of feeds beside Kite's with the last publication."""
-    return _with_other_rows(situation, 1)
-
-
-def with_many_other_rows(situation: Situation) -> str | None:
-    """As `with_other_rows`, for exchanges with enough rows to compare."""
-    return _with_other_rows(situation, max(situation.thresholds.rows_compared_min, 1))
-
-
-def _with_other_rows(situation: Situation, least: int) -> str | None:
-    if any(rows >= least for rows in situation.rows_before_of_feeds):
-        return None
-    return (
-        beside_other_feeds(situation)
-        or after_first_publication(situation)
-        or f"no exchange of another feed had {least} live rows or more in the last publication"
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Stock:
     """An expectation that Great Expectations ships, on the relation of the rule's suite.
@@ -249,6 +231,8 @@ class Rule:
         parameters: what the queries' own placeholders stand for: a `Limit`, an identifier, or
             a value that goes in as a literal. The shared ones are in `rules.query.placeholders`.
         stock: an expectation that is not a query (then `facts` and `unexpected` are empty).
+        refuses_dumps: whether a breach is the fault of the dumps of the brokers that its
+            unexpected rows name (`broker` or `feed`), so that those of last time mend it.
     """
 
     id: str
@@ -264,6 +248,7 @@ class Rule:
     applies: Applies = always
     parameters: Mapping[str, object] = field(default_factory=dict)
     stock: Stock | None = None
+    refuses_dumps: bool = False
 
     def limit_text(self, thresholds: Thresholds) -> str:
         """The limit in words."""

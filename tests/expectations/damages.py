@@ -54,6 +54,29 @@ def _marked(rule: str, change: str, count: int, told: str = "") -> Damage:
     )
 
 
+def _marked_there(rule: str, change: str, count: int, told: str = "") -> Damage:
+    """Many rows of Dhan changed in one way; at Upstox, which has more rows, as many did."""
+    return Damage(
+        rule,
+        CHANGED_THERE.format(
+            change=change, count=count, old="'matched'", new="'token_conflict'", is_active="false"
+        ),
+        told or '[{"broker": "dhan"',
+    )
+
+
+# So many rows of each of the two brokers.
+CHANGED_THERE = """
+    insert into candidate.broker_instrument_changes
+    select broker, exchange, broker_token, '{change}', canonical_id, tradingsymbol, {old}, {new},
+        {is_active}, date '2026-08-17'
+    from (
+        select *, row_number() over (partition by broker order by broker_token) as number
+        from candidate.broker_instruments
+        where broker <> 'kite'
+    ) as rows
+    where number <= {count}
+"""
 REPEAT = """
     insert into staging.kite_instruments
     select _load_id, 90000 + _line_number, {columns}
@@ -201,6 +224,69 @@ OF_FEEDS: tuple[Damage, ...] = (
         "match_reason = 'not listed before' "
         "where broker = 'dhan' and tradingsymbol = 'NIFTY260825FUT there'",
         "not listed before",
+    ),
+    Damage(
+        "feed-focus-covered",
+        "delete from candidate.broker_instruments where broker = 'dhan' "
+        "and tradingsymbol = 'NIFTY260825FUT there'",
+        "NFO:NIFTY:2026-08-25:FUT",
+    ),
+    Damage(
+        "feed-focus-covered",
+        "delete from candidate.broker_instruments where broker = 'dhan' and exchange = 'NFO' "
+        "and name = 'BANKNIFTY'",
+        "most at dhan",
+        name="underlying-gone",
+    ),
+    Damage(
+        "feed-required-exchanges",
+        "delete from candidate.broker_instruments where broker = 'dhan' and exchange = 'NSE'",
+        '[{"broker": "dhan", "missing": "NSE"}]',
+    ),
+    Damage(
+        "feed-required-exchanges",
+        "delete from candidate.broker_instruments where broker = 'upstox' and exchange = 'NFO'; "
+        "delete from marts.broker_instruments where broker = 'upstox'",
+        '[{"broker": "upstox", "missing": "NFO"}]',
+        name="first-time",
+    ),
+    _marked_there("feed-churn-listed", "listed", 300),
+    _marked_there("feed-churn-delisted", "delisted", 150),
+    _marked_there("feed-churn-symbol", "symbol_changed", 12),
+    _marked_there("feed-churn-token", "token_changed", 12),
+    _marked_there("feed-churn-strike", "strike_changed", 12),
+    _marked_there("feed-churn-lot", "lot_changed", 150),
+    _marked_there("feed-churn-tick", "tick_changed", 150),
+    _marked_there("feed-churn-expiry", "expiry_changed", 150),
+    _marked_there("feed-churn-match", "match_changed", 12, "token_conflict"),
+    Damage(
+        "feed-churn-match",
+        CHANGED_THERE.format(
+            change="match_changed", count=12, old="'NSE:A'", new="'NSE:A-BE'", is_active="false"
+        ),
+        "NSE:A-BE",
+        name="another-id",
+    ),
+    Damage(
+        "feed-subscriptions-unchanged",
+        CHANGED_THERE.format(
+            change="lot_changed", count=1, old="'75'", new="'65'", is_active="true"
+        ),
+        '"old_value": "75"',
+    ),
+    Damage(
+        "feed-subscriptions-unchanged",
+        CHANGED_THERE.format(
+            change="match_changed", count=1, old="'matched'", new="'unmatched'", is_active="true"
+        ),
+        "unmatched",
+        name="match-lost",
+    ),
+    Damage(
+        "feed-coverage-fell",
+        "update candidate.broker_instruments set match_status = 'unmatched' "
+        "where broker = 'upstox' and exchange = 'BSE' and exchange_token % 16 = 0",
+        "upstox",
     ),
     Damage(
         "feed-disagreements",

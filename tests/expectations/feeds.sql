@@ -46,6 +46,12 @@ select
 from candidate.broker_instruments
 where broker = 'upstox' and exchange = 'MCX';
 
+create table candidate.broker_instrument_changes (
+    broker text, exchange text, broker_token text, change text, canonical_id text,
+    tradingsymbol text, old_value text, new_value text, is_active boolean, as_of_date date,
+    primary key (broker, exchange, broker_token, change)
+);
+
 insert into candidate.excluded_rows
 values ('dhan', 'NSE', 'test symbol', 2, '{011NSETEST,021NSETEST}');
 insert into candidate.repeated_rows

@@ -6,7 +6,8 @@ from datetime import date
 
 import psycopg
 
-from expectations.coverage import PUBLISHED, FeedDay, read_coverage
+from expectations.coverage import PUBLISHED, FeedDay
+from expectations.coverage_reader import read_coverage
 from tests.expectations.builder import AS_OF
 
 

@@ -32,7 +32,7 @@ def test_green_and_red_candidates_end_with_0_and_4(
     common = ("--database-url", healthy_dsn, "--as-of", "2026-08-17")
     green = run(*common, report=tmp_path / "green")
     assert green.returncode == 0, green.stderr
-    assert green.stdout.startswith("green: 67 checks evaluated")
+    assert green.stdout.startswith("green: 80 checks evaluated")
     assert (tmp_path / "green" / "summary.html").is_file()
     assert (tmp_path / "green" / "data_docs" / "index.html").is_file()
 

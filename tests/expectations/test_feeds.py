@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import psycopg
 import pytest
 
 from expectations.gate import RuleResult, Thresholds, decide
-from expectations.rules import feeds, matching
+from expectations.rules import feed_changes, feeds, matching
 from tests.expectations import builder
+from tests.expectations.damages import CHANGED_THERE, GONE, OFF
 
 Audit = Callable[..., dict[str, RuleResult]]
 Execute = Callable[[str], None]
 
-RULES_OF_FEEDS = {rule.id for rule in (*feeds.RULES, *matching.RULES)}
+RULES_OF_FEEDS = {rule.id for rule in (*feeds.RULES, *matching.RULES, *feed_changes.RULES)}
 
 
 @pytest.fixture
@@ -60,6 +61,11 @@ def test_a_feed_that_never_landed_leaves_nothing_of_it_to_judge(
             f"('kite', 2, date '{builder.AS_OF}', false), "
             f"('dhan', null, date '{builder.AS_OF}', true)) "
             "as feeds (feed, load_id, as_of_date, is_stale)"
+        )
+        connection.execute(
+            "create table candidate.broker_instrument_changes (broker text, exchange text, "
+            "broker_token text, change text, tradingsymbol text, old_value text, new_value text, "
+            "is_active boolean)"
         )
     found = audit(kite_alone)
     assert found["feeds-current"].status == "warned"
@@ -192,3 +198,142 @@ def test_a_pair_of_contracts_is_a_conflict_and_no_disagreement_on_terms(
         "'NFO:A', 'kite', 'A', 'NFO:B', 'NFO:A', true)"
     )
     assert audit(healthy_dsn)["feed-disagreements"].status == "passed"
+
+
+LIMITS = {
+    # A part of Dhan's 512 live rows: 25 % are 128, 2 % are 10.24.
+    **dict.fromkeys(("delisted", "lot_changed", "tick_changed", "expiry_changed"), 128),
+    **dict.fromkeys(("symbol_changed", "token_changed", "strike_changed", "match_changed"), 10),
+}
+
+
+def rule_of(change: str) -> str:
+    return f"feed-churn-{change.removesuffix('_changed')}"
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, "passed"), (1, "failed")])
+def test_each_broker_is_judged_by_the_part_of_its_own_rows(
+    audit: Audit, execute: Execute, healthy_dsn: str, more: int, status: str
+) -> None:
+    """The same at Upstox, which has half as many rows again, is told of Dhan."""
+    for change, rows in LIMITS.items():
+        execute(
+            CHANGED_THERE.format(
+                change=change, count=rows + more, old="'matched'", new="'token_conflict'",
+                is_active="false",
+            )
+        )  # fmt: skip
+    found = audit(healthy_dsn)
+    for change, rows in LIMITS.items():
+        result = found[rule_of(change)]
+        assert result.status == status, result.observed
+        assert result.observed.startswith(f"most at dhan: {rows + more}, ")
+        assert result.observed.endswith(f"{2 * (rows + more)} at all brokers")
+        assert {row["broker"] for row in result.samples} == ({"dhan"} if more else set())
+
+
+def test_what_stands_in_for_a_dump_cannot_have_changed(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        CHANGED_THERE.format(
+            change="lot_changed", count=500, old="'1'", new="'10'", is_active="false"
+        )
+    )
+    execute("update ops.build_feeds set is_stale = true where feed = 'dhan'")
+    found = audit(healthy_dsn)["feed-churn-lot"]
+    assert found.observed.startswith("most at upstox")
+    execute("update ops.build_feeds set is_stale = true where feed = 'upstox'")
+    found = audit(healthy_dsn)["feed-churn-lot"]
+    assert found.status == "not_applicable"
+    assert "has a new dump" in found.observed
+
+
+def test_a_broker_that_is_published_for_the_first_time_has_not_changed(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("delete from marts.broker_instruments where broker <> 'kite'")
+    found = audit(healthy_dsn)
+    assert found["feed-churn-lot"].status == "not_applicable"
+    assert found["feed-coverage-fell"].status == "not_applicable"
+    assert found["feed-required-exchanges"].status == "passed"
+
+
+def test_what_is_matched_with_a_broker_that_left_may_be_unmatched(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    """To leave a feed out is what a bad morning asks for: it must not be stopped by the gate."""
+    execute(f"{OFF}; {GONE}")
+    execute(
+        CHANGED_THERE.format(
+            change="match_changed", count=100, old="'matched'", new="'unmatched'", is_active="true"
+        )
+    )
+    found = audit(healthy_dsn)
+    assert found["feed-churn-match"].status == "passed"
+    assert found["feed-subscriptions-unchanged"].status == "passed"
+    assert found["feed-coverage-fell"].status == "not_applicable"
+    assert "dhan was published" in found["feed-coverage-fell"].observed
+
+
+def test_a_row_that_found_its_instrument_is_no_loss(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        CHANGED_THERE.format(
+            change="match_changed", count=200, old="'unmatched'", new="'matched'", is_active="true"
+        )
+    )
+    found = audit(healthy_dsn)
+    assert found["feed-churn-match"].status == "passed"
+    assert found["feed-subscriptions-unchanged"].status == "passed"
+
+
+@pytest.mark.parametrize(("rows", "status"), [(7, "passed"), (8, "failed")])
+def test_the_matched_part_is_compared_without_what_expired_since(
+    audit: Audit, execute: Execute, healthy_dsn: str, rows: int, status: str
+) -> None:
+    """Five points of Dhan's 143 contracts of 25 August; what else NFO had has expired by then."""
+    execute(
+        "delete from candidate.broker_instruments where expiry_date < date '2026-08-25';"
+        "delete from marts.broker_instruments where expiry_date > date '2026-08-25';"
+        "delete from candidate.broker_instruments where expiry_date > date '2026-08-25';"
+        "update candidate.broker_instruments set match_status = 'unmatched' where broker_token in ("
+        "select broker_token from candidate.broker_instruments where broker = 'dhan' "
+        f"and exchange = 'NFO' and name = 'NIFTY' order by broker_token limit {rows})"
+    )
+    found = audit(healthy_dsn, as_of_date=date(2026, 8, 25))["feed-coverage-fell"]
+    assert found.status == status, found.observed
+
+
+def test_what_is_new_matches_nothing_in_an_older_dump_of_kite(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("update ops.build_feeds set is_stale = true where feed = 'kite'")
+    found = audit(healthy_dsn)["feed-coverage-fell"]
+    assert found.status == "not_applicable"
+    assert "older dump of Kite" in found.observed
+
+
+def test_a_broker_without_an_exchange_is_not_asked_for_its_focus_contracts(
+    audit: Audit, healthy_dsn: str
+) -> None:
+    """Dhan lists no BFO here, so no SENSEX."""
+    found = audit(healthy_dsn)["feed-focus-covered"]
+    assert found.observed.startswith("not listed: 0 of 615 ")
+
+
+def test_brokers_of_whose_changes_nobody_says_anything_are_an_unfinished_candidate(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute("drop table candidate.broker_instrument_changes")
+    found = audit(healthy_dsn)
+    assert {each.status for each in found.values()} == {"not_evaluated"}
+    assert "broker_instrument_changes" in found["feed-churn-lot"].observed
+
+
+def test_settings_that_require_no_exchange_leave_nothing_to_judge(
+    audit: Audit, healthy_dsn: str
+) -> None:
+    found = audit(healthy_dsn, thresholds=Thresholds(feed_required_exchanges=()))
+    assert found["feed-required-exchanges"].status == "not_applicable"

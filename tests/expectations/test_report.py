@@ -12,17 +12,22 @@ import psycopg
 import pytest
 
 from expectations.audit import CELL_CHARACTERS, RuleResult, cell, visible
+from expectations.changes import (
+    Change,
+    Touched,
+    read_broker_changes,
+    read_changes,
+    read_rows,
+    read_touched,
+)
 from expectations.chart import WIDTH, exchange_bars
 from expectations.coverage import BrokerCoverage, Counted, FeedDay
 from expectations.gate import DbtTestResult, Verdict, decide
 from expectations.report import (
-    Change,
     PlanLine,
     ReportContext,
     as_document,
     as_page,
-    read_changes,
-    read_rows,
     write_report,
 )
 from expectations.rules import RULES
@@ -116,8 +121,14 @@ def brokers_of(text: str = "x") -> tuple[BrokerCoverage, ...]:
                 Counted(text, "", "excluded", text, 7, (text,)),
                 Counted(text, "", "rejected", text, 3, (text,)),
             ),
-            {text: 5, "contract": 10},
+            {text: 5, "lot_size": 5, "contract": 10},
             ({"what": text, text: text},),
+            (
+                Change(
+                    text, 2, 1, ({"tradingsymbol": text, "old_value": text, "subscribed": "yes"},)
+                ),
+            ),
+            {"": 0.6, text: 0.5},
         ),
         BrokerCoverage("dhan", FeedDay(None, is_stale=True)),
     )
@@ -134,6 +145,7 @@ def context_of(text: str = "x", **changes: object) -> ReportContext:
         "rows_now": {"NFO": 100, text: 50},
         "rows_before": {"NFO": 90, "BSE": 10},
         "changes": (Change(text, 2, 1, ({"tradingsymbol": text, "old_value": text},)),),
+        "touched": Touched(7, ({"change": text, text: text},)),
         "consumers_see": text,
         "stage_seconds": {text: 1.5},
         "plan": (PlanLine(text, 1, 2, 3, text),),
@@ -206,6 +218,9 @@ def test_brokers_are_told_with_their_day_their_rows_and_why() -> None:
         "40", "10", "10", "10", "10", "7", "3", "5",
         *["none"] * 8,
     ]  # fmt: skip
+    assert '50.0 % <span class="bad">-10.0</span>' in summary
+    assert "What changed at Upstox" in section
+    assert '<span class="subscribed">upstox</span>' in section
     assert section.count("<details") == 2
 
 
@@ -214,9 +229,30 @@ def test_kite_alone_has_no_section_of_brokers() -> None:
     assert "<h2>Brokers" not in page
 
 
+def touched_section(page: str) -> str:
+    return page[page.index("Touches subscriptions") : page.index("Every other check")]
+
+
+def test_what_touches_subscriptions_is_told_whole_or_with_the_command_for_the_rest() -> None:
+    rows = tuple({"change": "lot_changed", "tradingsymbol": f"N{n}"} for n in range(3))
+    whole = touched_section(as_page(verdict_of(), context_of(touched=Touched(3, rows))))
+    assert [symbol for symbol in ("N0", "N1", "N2") if symbol in whole] == ["N0", "N1", "N2"]
+    assert "psql" not in whole
+    cut = as_page(verdict_of(), context_of(touched=Touched(500, rows), publication_id=7))
+    assert "3 of 500 shown" in touched_section(cut)
+    assert "select * from marts.instrument_changes where is_active" in touched_section(cut)
+    assert "marts.broker_instrument_changes" in touched_section(cut)
+    red = as_page(verdict_of(), context_of(touched=Touched(500, rows), brokers=brokers_of()[:1]))
+    assert "candidate.instrument_changes" in touched_section(red)
+    assert "broker_instrument_changes" not in touched_section(red)
+    none = touched_section(as_page(verdict_of(), context_of(touched=Touched())))
+    assert "every contract that is streamed is as it was" in none
+
+
 def test_first_run_has_nothing_to_compare_with() -> None:
     page = as_page(verdict_of(), context_of(rows_before={}, changes=()))
     assert "Nothing is published yet" in page
+    assert "Touches subscriptions" not in page
     assert "last publication, expired" not in page
 
 
@@ -251,11 +287,14 @@ def test_json_holds_the_same_facts() -> None:
     assert document["rows_by_exchange"]["BSE"] == {"now": 0, "before": 10}
     assert document["plan"][0]["removed"] == 3
     assert document["changes"][0]["active_count"] == 1
+    assert document["touched"] == {"count": 7, "rows": [{"change": "x", "x": "x"}]}
     other = document["brokers"][1]
     assert (other["as_of_date"], other["is_stale"]) == ("2026-08-14", True)
     assert (other["rows"], other["left_out"], other["rejected"]) == (40, 7, 3)
     assert other["by_status"]["token_conflict"] == 10
     assert other["counted"][0]["samples"] == ["x"]
+    assert (other["matched"][""], other["matched_before"][""]) == (0.5, 0.6)
+    assert other["changes"][0]["samples"][0]["subscribed"] == "yes"
     assert json.loads(json.dumps(document)) == document
 
 
@@ -284,6 +323,45 @@ def test_long_and_invisible_values_are_made_readable() -> None:
     assert cell(None) == ""
     assert len(cell("A" * 10_000)) == CELL_CHARACTERS + 3
     assert visible("a\x07\u202eb\n") == "a\\x07\\u202eb\\n"
+
+
+def test_what_touches_subscriptions_is_read_of_every_broker_what_to_act_on_first(
+    healthy_dsn: str,
+) -> None:
+    with psycopg.connect(healthy_dsn) as connection:
+        connection.execute(
+            """
+            insert into candidate.instrument_changes values
+            ('NFO:A', 'listed', null, 'A', 1, 'A', 'NFO', true),
+            ('NFO:B', 'lot_changed', '75', '65', 2, 'B', 'NFO', true),
+            ('NFO:C', 'lot_changed', '75', '65', 3, 'C', 'NFO', false);
+            insert into candidate.broker_instrument_changes values
+            ('dhan', 'NFO', 'D|2', 'lot_changed', 'NFO:B', 'B there', '75', '65', true,
+                current_date),
+            ('dhan', 'NFO', 'D|3', 'lot_changed', 'NFO:C', 'C there', '75', '65', false,
+                current_date),
+            ('upstox', 'NFO', 'U|2', 'expired', 'NFO:D', 'D', 'D', null, true, current_date);
+            create table candidate.instrument_continuity as
+            select 'NFO:A' as canonical_id, null as continued_canonical_id, 'relisted' as basis
+            """
+        )
+        touched = read_touched(connection)
+        assert [(row["change"], row["broker"], row["token"]) for row in touched.rows] == [
+            ("lot_changed", "kite", "2"),
+            ("lot_changed", "dhan", "D|2"),
+            ("listed", "kite", "1"),
+            ("expired", "upstox", "U|2"),
+        ]
+        assert touched.rows[2]["besides"] == "was listed before, and is back"
+        assert touched.count == 4
+        assert read_touched(connection, limit=1).count == 4
+        assert len(read_touched(connection, limit=1).rows) == 1
+        assert read_touched(connection, with_brokers=False).count == 2
+        assert read_touched(connection, candidate_schema="none") == Touched()
+        (lots,) = read_broker_changes(connection, "dhan")
+        assert (lots.change, lots.count, lots.active_count) == ("lot_changed", 2, 1)
+        assert [sample["subscribed"] for sample in lots.samples] == ["yes", ""]
+        assert read_broker_changes(connection, "angel_one") == ()
 
 
 def test_changes_are_counted_with_samples(healthy_dsn: str) -> None:

@@ -29,7 +29,9 @@ RELATIVE = {
     "subscriptions-unchanged",
     "feed-rows-collapsed",
     "feed-rows-low",
-    *(rule.id for rule in RULES if rule.id.startswith("churn-")),
+    "feed-subscriptions-unchanged",
+    "feed-coverage-fell",
+    *(rule.id for rule in RULES if rule.id.startswith(("churn-", "feed-churn-"))),
 }
 
 
@@ -171,6 +173,7 @@ def test_last_publication_of_few_rows_is_not_compared_and_the_report_says_why(
         "exchanges-of-last-publication",
         "decimal-strikes-kept",
         "feed-rows-collapsed",
+        "feed-coverage-fell",
     }
     assert "no exchange had 100000 live rows" in found["exchange-rows-collapsed"].observed
     assert decide(found.values()).is_green

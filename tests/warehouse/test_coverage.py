@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 
 import psycopg
+import pytest
 from psycopg.types.json import Jsonb
 from rich.console import Console
 
@@ -81,10 +82,53 @@ def test_each_broker_and_exchange_has_its_numbers(ledger: psycopg.Connection) ->
     assert text.startswith("publication 7 (as of 2026-08-17")
     assert row_of(text, "Kite") == ["Kite", "2026-08-17", "44,000", "reference", "-"]
     assert row_of(text, "Dhan") == [
-        "Dhan", "2026-08-14", "(stale)", "30,494", "30,000", "12", "242", "240", "160,003",
+        "Dhan", "2026-08-14", "(stale)", "30,494", "98.4%", "30,000", "12", "242", "240", "160,003",
     ]  # fmt: skip
-    assert row_of(text, "NCDEX") == ["NCDEX", "240", "-", "-", "-", "240"]
+    assert row_of(text, "NCDEX") == ["NCDEX", "240", "0.0%", "-", "-", "-", "240"]
     assert row_of(text, "Upstox")[:3] == ["Upstox", "never", "had"]
+
+
+def test_the_matched_part_is_compared_with_the_publication_before(
+    ledger: psycopg.Connection,
+) -> None:
+    """Before, Dhan's NFO had 31,000 matched rows and no conflict, and listed no NCDEX."""
+    summary = SUMMARY | {"tables": {"broker_coverage": {"was_empty": False}}}
+    publish(ledger, summary)
+    cover(ledger)
+    ledger.execute(
+        """
+        insert into history.publication_changes (publication_id, table_name, key, change, before)
+        select
+            7, 'broker_coverage',
+            jsonb_build_object('feed', feed, 'exchange', exchange, 'kind', kind, 'status', status,
+                'reason', reason),
+            case when status = 'matched' then 'changed' else 'added' end,
+            case when status = 'matched' then to_jsonb(now) || '{"covered_rows": 31000}' end
+        from marts.broker_coverage as now
+        where feed = 'dhan' and status in ('matched', 'token_conflict', 'unmatched')
+        """
+    )
+    found = read_published_coverage(ledger)
+    dhan = found.brokers[1]
+    assert dhan.matched_before == {"": 1.0, "NFO": 1.0, "NSE": 1.0}
+    text = printed(ledger)
+    assert row_of(text, "Dhan")[3:6] == ["30,494", "98.4%", "-1.6"]
+    assert row_of(text, "NFO")[1:3] == ["35,000", "reference"]
+    assert row_of(text, "NCDEX")[1:3] == ["240", "0.0%"]
+    document = found.facts()["brokers"][1]
+    assert (document["matched_before"]["NFO"], round(document["matched"]["NFO"], 3)) == (1.0, 0.992)
+
+
+@pytest.mark.parametrize(
+    "forgotten", [{"tables": {"broker_coverage": {"was_empty": True}}}, {"undo": "pruned"}]
+)
+def test_where_nothing_is_known_of_before_nothing_is_compared(
+    ledger: psycopg.Connection, forgotten: dict[str, object]
+) -> None:
+    told = {"tables": {"broker_coverage": {"was_empty": False}}}
+    publish(ledger, SUMMARY | told | forgotten)
+    cover(ledger)
+    assert row_of(printed(ledger), "Dhan")[3:6] == ["30,494", "98.4%", "30,000"]
 
 
 def test_what_is_not_simply_matched_has_its_reason_and_samples(

@@ -55,6 +55,15 @@ def test_values_are_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.gate_required_exchanges == ("NFO", "BFO")
 
 
+def test_none_is_the_word_for_no_exchange_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATE_FEED_REQUIRED_EXCHANGES", "")
+    assert read_settings().gate_feed_required_exchanges == ("NSE", "NFO")
+    monkeypatch.setenv("GATE_FEED_REQUIRED_EXCHANGES", "none")
+    assert read_settings().gate_feed_required_exchanges == ()
+    monkeypatch.setenv("FEEDS", "none")
+    assert read_settings().feeds == ("none",)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [

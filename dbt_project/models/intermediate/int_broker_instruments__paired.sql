@@ -26,6 +26,13 @@ differing as (
         candidate.tick_size_inr as new_tick,
         candidate.lot_size as new_lot,
         candidate.expiry_date as new_expiry,
+        {%- if other_feeds() %}
+        candidate.match_status as new_status,
+        published.match_status as old_status,
+        {%- else %}
+        null::text as new_status,
+        null::text as old_status,
+        {%- endif %}
         published.broker_token as old_token,
         published.canonical_id as old_id,
         published.tradingsymbol as old_symbol,
@@ -58,6 +65,12 @@ differing as (
             or candidate.lot_size is distinct from published.lot_size
             or candidate.expiry_date is distinct from published.expiry_date
             or candidate.strike is distinct from published.strike
+            {%- if other_feeds() %}
+            or (
+                candidate.broker <> 'kite'
+                and candidate.match_status is distinct from published.match_status
+            )
+            {%- endif %}
         )
 ),
 
@@ -118,6 +131,8 @@ judged as (
         differing.old_tick,
         differing.old_lot,
         differing.old_expiry,
+        differing.new_status,
+        differing.old_status,
         differing.is_spot,
         differing.is_index,
         case
@@ -170,6 +185,7 @@ arrivals as (
         new_tick,
         new_lot,
         new_expiry,
+        new_status,
         is_spot and not is_index as is_cash,
         {{ share_without_series('new_id') }} as share,
         row_number() over (
@@ -193,6 +209,7 @@ departures as (
         old_tick,
         old_lot,
         old_expiry,
+        old_status,
         {{ share_without_series('old_id') }} as share,
         row_number() over (
             partition by broker, old_id
@@ -291,7 +308,9 @@ final as (
         new_lot,
         old_lot,
         new_expiry,
-        old_expiry
+        old_expiry,
+        new_status,
+        old_status
     from judged
     where is_same_contract
     union all
@@ -314,7 +333,9 @@ final as (
         arrivals.new_lot,
         departures.old_lot,
         arrivals.new_expiry,
-        departures.old_expiry
+        departures.old_expiry,
+        arrivals.new_status,
+        departures.old_status
     from arrivals
     -- one to one, or none
     left join found
