@@ -49,23 +49,75 @@ compared as (
         )
     ) as things (attribute, broker_value, reference_value)
     -- noqa: enable=LT02
-    where things.broker_value <> things.reference_value
+    where
+        things.broker_value is distinct from things.reference_value
+        -- Nobody trades an index: what is said of its lot and tick means nothing.
+        and instruments.kind <> 'index'
 ),
 
--- One exchange token, two instruments: each side's own terms.
+-- One exchange token, two instruments.
 conflicts as (
+    select
+        matched.broker,
+        matched.exchange,
+        matched.broker_token,
+        matched.same_token_id,
+        matched.same_token_broker,
+        matched.spelled_id,
+        matched.tradingsymbol,
+        things.attribute,
+        things.broker_value,
+        things.reference_value,
+        count(*) over (
+            partition by matched.broker, matched.exchange, matched.broker_token
+        ) as differing
+    from matched
+    -- many rows to one instrument, or none: another broker's may be in conflict itself
+    left join instruments
+        on matched.same_token_id = instruments.canonical_id
+    -- one row to one term each
+    -- noqa: disable=LT02
+    cross join lateral (
+        values
+        ('contract', matched.spelled_id, matched.same_token_id),
+        ('underlying', matched.underlying, instruments.underlying),
+        ('expiry_date', matched.expiry_date::text, instruments.expiry_date::text),
+        (
+            'strike',
+            {{ plain_number_text('matched.strike') }},
+            {{ plain_number_text('instruments.strike') }}
+        ),
+        ('option_type', matched.option_type, instruments.option_type)
+    ) as things (attribute, broker_value, reference_value)
+    -- noqa: enable=LT02
+    where
+        matched.match_status = 'token_conflict'
+        and matched.same_token_id is not null
+        and (
+            things.attribute = 'contract'
+            or (
+                things.broker_value is distinct from things.reference_value
+                and matched.kind in ('future', 'option')
+                and instruments.kind = matched.kind
+            )
+        )
+),
+
+-- Both sides' ids of every conflict, and the term in which they differ, if it is one.
+conflicting_terms as (
     select
         broker,
         exchange,
         broker_token,
-        'contract'::text as attribute,
+        attribute,
         same_token_id as canonical_id,
         same_token_broker as reference_broker,
         tradingsymbol,
-        spelled_id as broker_value,
-        same_token_id as reference_value
-    from matched
-    where match_status = 'token_conflict' and same_token_id is not null
+        spelled_id,
+        broker_value,
+        reference_value
+    from conflicts
+    where attribute = 'contract' or differing = 2
 ),
 
 disagreements as (
@@ -77,8 +129,9 @@ disagreements as (
         canonical_id,
         reference_broker,
         tradingsymbol,
-        broker_value,
-        reference_value
+        canonical_id as spelled_id,
+        coalesce(broker_value, '') as broker_value,
+        coalesce(reference_value, '') as reference_value
     from compared
     union all
     select
@@ -89,9 +142,10 @@ disagreements as (
         canonical_id,
         reference_broker,
         tradingsymbol,
+        spelled_id,
         broker_value,
         reference_value
-    from conflicts
+    from conflicting_terms
 ),
 
 final as (
@@ -109,7 +163,7 @@ final as (
             disagreements.canonical_id in (
                 select active_subscriptions.canonical_id from active_subscriptions
             )
-            or disagreements.broker_value in (
+            or disagreements.spelled_id in (
                 select active_subscriptions.canonical_id from active_subscriptions
             )
         ) as is_active
