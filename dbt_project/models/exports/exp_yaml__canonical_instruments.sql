@@ -1,4 +1,5 @@
--- With Kite alone there is nothing to map, and nobody who reads the file.
+-- With Kite alone there is nothing to map. The published view stays where it is, and
+-- the file of who had several feeds before is written from it.
 {{ config(enabled=feeds() | length > 1) }}
 
 with instruments as (
@@ -54,10 +55,16 @@ mapped as (
                             'tradingsymbol', tradingsymbol,
                             'instrument_key', broker_token
                         )
+                when 'angel_one'
+                    then
+                        jsonb_build_object(
+                            'tradingsymbol', tradingsymbol,
+                            'symboltoken', broker_token
+                        )
                 else
                     jsonb_build_object(
                         'tradingsymbol', tradingsymbol,
-                        'symboltoken', broker_token
+                        'broker_token', broker_token
                     )
             end
         ) as broker_mappings
