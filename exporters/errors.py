@@ -1,15 +1,20 @@
 """Every error of the exporters, and what to do about each.
 
     ExportError                    base; never raised itself
-    ├── DestinationUnavailable     it cannot be reached or written now: retry
-    ├── DestinationRefused         it holds something that we will not overwrite: a person decides
-    └── VerificationError          it was written, and reads back as something else
+    ├── DestinationUnavailable     it cannot be reached or written now: retry          exit 3
+    ├── DestinationRefused         it holds what we will not overwrite: a person decides  exit 4
+    └── VerificationError          it was written, and reads back as something else    exit 4
+
+The exit codes are those of a publication that PostgreSQL does not take: nothing is published
+then. A destination outside PostgreSQL that fails is pending, and the command ends with 5.
 
 `exporters.postgres.errors` adds what only a publication can meet. Each error carries four
 sentences: what was seen, what was expected, what consumers see now, what happens next.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 
 class ExportError(Exception):
@@ -24,6 +29,9 @@ class ExportError(Exception):
 
     is_transient = False
     """Whether the same command may succeed later with nothing else changed."""
+
+    exit_code: ClassVar[int] = 4
+    """What a command that ends with this error, and publishes nothing, returns to the shell."""
 
     def __init__(
         self, seen: str, *, expected: str = "", consumers: str = "", remedy: str = ""
@@ -43,6 +51,7 @@ class DestinationUnavailable(ExportError):
     """The destination cannot be reached, is read-only, full or held by somebody: retry later."""
 
     is_transient = True
+    exit_code = 3
 
 
 class DestinationRefused(ExportError):

@@ -1,12 +1,12 @@
 """What only a publication in PostgreSQL can meet.
 
     ExportError                               exporters.errors
-    ├── CandidateChanged                      not what was audited: build and audit again
-    ├── SubscriptionsChangedMeanwhile         a person changed is_active since: build again
-    └── DestinationRefused                    exporters.errors
-        ├── PublicationUnknown                no publication has this number
-        ├── PublicationOutOfReach             its undo rows were pruned
-        └── OlderThanPublished                its day is before the last published one
+    ├── CandidateChanged                      not what was audited: build and audit again   exit 3
+    ├── SubscriptionsChangedMeanwhile         a person changed is_active since: build again exit 3
+    └── DestinationRefused                    exporters.errors                              exit 4
+        ├── PublicationUnknown                no publication has this number                exit 2
+        ├── PublicationOutOfReach             its undo rows were pruned                     exit 2
+        └── OlderThanPublished                its day is before the last published one      exit 2
 
 A lock that is not given in time, a lost connection or a full disk is a
 `DestinationUnavailable`; a shape or a row that the target cannot take is a
@@ -22,6 +22,7 @@ class CandidateChanged(ExportError):
     """The candidate is no longer the one that was audited: build and audit again."""
 
     is_transient = True
+    exit_code = 3
 
 
 class SubscriptionsChangedMeanwhile(ExportError):
@@ -32,6 +33,7 @@ class SubscriptionsChangedMeanwhile(ExportError):
     """
 
     is_transient = True
+    exit_code = 3
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -46,10 +48,16 @@ class SubscriptionsChangedMeanwhile(ExportError):
 class PublicationUnknown(DestinationRefused):
     """No publication has the number asked for."""
 
+    exit_code = 2
+
 
 class PublicationOutOfReach(DestinationRefused):
     """The rows that lead back to the publication were pruned."""
 
+    exit_code = 2
+
 
 class OlderThanPublished(DestinationRefused):
     """The as-of date is before that of the last publication."""
+
+    exit_code = 2
