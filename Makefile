@@ -64,7 +64,7 @@ changes: $(READY) ## what changed with the last publication, and what of it is s
 	@$(WAREHOUSE) changes
 
 rollback: $(READY) ## put the publication before (or TO=N) back everywhere
-	@$(WAREHOUSE) rollback $(if $(TO),--to '$(TO)')
+	@$(WAREHOUSE) rollback $(if $(TO),--to '$(TO)') $(dry_run) $(dry_run)
 
 docs: $(READY) ## dbt docs of the published schema, one file
 	@$(WAREHOUSE) docs

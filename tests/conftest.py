@@ -204,7 +204,12 @@ def market_dump(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     real = Path(request.config.getoption("--real-dumps")) / KITE_DUMP
     if real.is_file():
         return real
-    made = tmp_path_factory.mktemp("market") / KITE_DUMP.name
+    return generated_market(tmp_path_factory.mktemp("market"))
+
+
+def generated_market(folder: Path) -> Path:
+    """What stands in for Kite's real dump of that day: as many rows, all kinds, made up."""
+    made = folder / KITE_DUMP.name
     made.write_bytes(gzip.compress(b"".join(sample_chunks(rows=DEFAULT_ROWS, as_of=AS_OF)), 1))
     return made
 

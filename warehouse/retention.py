@@ -1,4 +1,4 @@
-"""What runs leave behind for people, pruned: reports, logs and what dbt logged.
+"""What runs leave behind for people, pruned: reports and logs (dbt is told to write none).
 
 A run's id begins with its day (UTC). The newest so many days *with runs* are kept, whatever the
 machine's clock says today, so that neither holidays nor a clock that jumped empty the folders.
@@ -10,7 +10,6 @@ import logging
 import re
 import shutil
 from collections.abc import Collection
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -65,15 +64,7 @@ def prune_runs(settings: Settings, keep: Collection[str]) -> int:
     days = sorted({run[1] for run in found.values()}, reverse=True)
     kept = set(days[: settings.reports_keep_days])
     old = [path for path, run in found.items() if run[1] not in kept and run[0] not in keep]
-    if kept:
-        # dbt turns its log over by size; what it has put aside is as old as its last line.
-        aside = (settings.home / "dbt" / "logs").glob("dbt.log.*")
-        old += [path for path in aside if _day_of(path) < min(kept)]
     return sum(_is_deleted(path) for path in old)
-
-
-def _day_of(path: Path) -> str:
-    return f"{datetime.fromtimestamp(path.stat().st_mtime, UTC):%Y%m%d}"
 
 
 def _is_deleted(path: Path) -> bool:

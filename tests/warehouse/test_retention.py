@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -65,18 +63,6 @@ def test_what_is_no_runs_is_left_alone(settings: Settings) -> None:
     prune_runs(settings, keep=())
     assert {"mine", "20200101", "20200101T000000-zzzzzz"} <= left(settings.reports)
     assert "cron" in left(settings.logs)
-
-
-def test_dbts_old_logs_go_with_the_runs_that_wrote_them(settings: Settings) -> None:
-    folder = settings.home / "dbt" / "logs"
-    folder.mkdir(parents=True)
-    days = {"dbt.log": DAYS[0], "dbt.log.1": DAYS[-1], "dbt.log.2": DAYS[0]}
-    for name, day in days.items():
-        (folder / name).write_text("debug")
-        at = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC).timestamp() + 3_600
-        os.utime(folder / name, (at, at))
-    prune_runs(settings, keep=())
-    assert {path.name for path in folder.iterdir()} == {"dbt.log", "dbt.log.1"}
 
 
 def test_what_cannot_be_deleted_stops_nothing(
