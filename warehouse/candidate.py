@@ -18,6 +18,9 @@ from warehouse.ledger import (
 )
 from warehouse.sync_request import FeedLoad, SyncContext, SyncResult
 
+# dbt quotes the server and its own place in the project; the beginning says what is wrong.
+MESSAGE_LENGTH = 400
+
 
 def build_candidate(
     context: SyncContext,
@@ -61,6 +64,24 @@ def build_candidate(
         broken = f", {len(report.broken)} broken" if report.broken else ""
         stage.done(f"{len(report.nodes)} models and seeds{broken}")
     return report
+
+
+def require_whole(report: BuildReport) -> None:
+    """Refuse a build with models that broke, where no gate follows that would tell them.
+
+    Raises:
+        BuildFailed: naming each with dbt's own message.
+    """
+    if not report.broken:
+        return
+    told = "; ".join(f"{node.name}: {node.message[:MESSAGE_LENGTH]}" for node in report.broken)
+    skipped = sum(node.status == "skipped" for node in report.nodes)
+    behind = f" {skipped} more, which read them, were skipped." if skipped else ""
+    raise BuildFailed(
+        f"dbt could not build {len(report.broken)} of {len(report.nodes)} models and seeds: "
+        f"{told}.{behind} The candidate is not whole; nothing was published, and consumers keep "
+        f"what they have. Mend the models or what they read, then build again."
+    )
 
 
 def _still_there(connection: psycopg.Connection) -> None:

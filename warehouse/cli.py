@@ -5,28 +5,31 @@ Heavy parts are imported inside the verbs, so that `warehouse status` answers at
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shlex
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from warehouse.clock import Clock
-from warehouse.display import choose_display
+from warehouse.display import Display, people_console
+from warehouse.display import write_json as print_json
 from warehouse.errors import UsageError
+from warehouse.reported import exit_code, reported
 from warehouse.settings import DBT_PROJECT, Settings, misspelt_settings, read_settings
 
 if TYPE_CHECKING:
-    from warehouse.sync_request import SyncRequest
+    from warehouse.sync_request import SyncRequest, SyncResult
+
+# What the modules of further verbs build on.
+__all__ = [
+    "Accept", "AsJson", "Filter", "Quiet", "app", "exit_code", "print_json", "reported",
+    "request_of", "settings_and_clock",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -81,10 +84,10 @@ def sync(
     quiet: Quiet = False,
 ) -> None:
     """Download, land, build, audit, publish and export."""
-    with reported():
+    with reported(as_json=as_json, quiet=quiet) as display:
         settings, clock = settings_and_clock(as_of)
         request = request_of(filter_text, source, dry_run=dry_run, force=force, accept=accept)
-        _sync(settings, clock, request, as_json=as_json, quiet=quiet)
+        _sync(settings, clock, request, display)
 
 
 @app.command()
@@ -96,41 +99,42 @@ def build(
     quiet: Quiet = False,
 ) -> None:
     """Land a dump and build the candidate; nothing is audited or published."""
-    with reported():
+    with reported(as_json=as_json, quiet=quiet) as display:
         settings, clock = settings_and_clock(as_of)
         request = request_of(filter_text, source, build_only=True)
-        _sync(settings, clock, request, as_json=as_json, quiet=quiet)
+        _sync(settings, clock, request, display)
 
 
 @app.command()
 def gate(as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Audit the candidate as it stands; nothing is published."""
-    with reported():
+    with reported(as_json=as_json, quiet=quiet) as display:
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
-        from warehouse.exit_codes import GATE_RED  # noqa: PLC0415
+        from warehouse.exit_codes import GATE_RED, OK  # noqa: PLC0415
         from warehouse.summary import print_audit  # noqa: PLC0415
 
         settings, clock = settings_and_clock(None)
-        display = choose_display(as_json=as_json, quiet=quiet)
         audit = commands.gate(settings, clock, display)
-        document = {"verdict": audit.verdict.colour, "report": str(audit.summary_html)}
+        code = OK if audit.verdict.is_green else GATE_RED
+        document = {
+            "status": "audited",
+            "exit_code": code,
+            "verdict": audit.verdict.colour,
+            "reasons": list(audit.verdict.reasons),
+            "report": str(audit.summary_html),
+        }
         display.close(document, lambda console: print_audit(console, audit))
-        if not audit.verdict.is_green:
-            raise typer.Exit(GATE_RED)
+        raise typer.Exit(code)
 
 
 @app.command()
 def export(dry_run: DryRun = False, as_json: AsJson = False, quiet: Quiet = False) -> None:
     """Bring Redis, .env and the JSON files to the last publication."""
-    with reported():
+    with reported(as_json=as_json, quiet=quiet) as display:
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
-        from warehouse.summary import print_sync  # noqa: PLC0415
 
         settings, clock = settings_and_clock(None)
-        display = choose_display(as_json=as_json, quiet=quiet)
-        result = commands.export(settings, clock, display, dry_run=dry_run)
-        display.close(result.facts(), lambda console: print_sync(console, result, {}))
-        commands.raise_if_pending(result)
+        _close(display, commands.export(settings, clock, display, dry_run=dry_run), {})
 
 
 @app.command()
@@ -138,25 +142,22 @@ def rollback(
     to: Annotated[
         int | None, typer.Option("--to", help="The publication; default the last but one.")
     ] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Put an earlier publication back in every destination."""
-    with reported():
-        from warehouse import commands  # noqa: PLC0415  # see the module's docstring
-        from warehouse.summary import print_sync  # noqa: PLC0415
+    with reported(as_json=as_json, quiet=quiet) as display:
+        from warehouse.rollback import rollback as roll_back  # noqa: PLC0415  # as above
 
         settings, clock = settings_and_clock(None)
-        display = choose_display(as_json=as_json, quiet=quiet)
-        result = commands.rollback(settings, clock, display, to=to)
-        display.close(result.facts(), lambda console: print_sync(console, result, {}))
-        commands.raise_if_pending(result)
+        _close(display, roll_back(settings, clock, display, to=to, dry_run=dry_run), {})
 
 
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """What consumers see, and whether it is safe to trade on (the exit code says so)."""
-    with reported():
+    with reported(as_json=as_json, facts={"is_safe": False}):
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
         from warehouse.summary import print_status  # noqa: PLC0415
 
@@ -165,7 +166,7 @@ def status(as_json: AsJson = False) -> None:
         if as_json:
             print_json(found.facts())
         else:
-            print_status(Console(highlight=False), found)
+            print_status(people_console(), found)
         raise typer.Exit(found.exit_code)
 
 
@@ -179,8 +180,8 @@ def report(
     with reported():
         from warehouse import commands  # noqa: PLC0415  # see the module's docstring
 
-        settings, _ = settings_and_clock(None)
-        page = commands.last_report(settings)
+        settings, clock = settings_and_clock(None)
+        page = commands.last_report(settings, clock)
         if page is None:
             raise UsageError("There is no report yet: run `warehouse sync` first.")
         typer.echo(str(page))
@@ -284,55 +285,18 @@ def request_of(
     )
 
 
-def _sync(
-    settings: Settings, clock: Clock, request: SyncRequest, *, as_json: bool, quiet: bool
-) -> None:
+def _sync(settings: Settings, clock: Clock, request: SyncRequest, display: Display) -> None:
     from warehouse import commands  # noqa: PLC0415  # see the module's docstring
-    from warehouse.summary import print_sync  # noqa: PLC0415
 
-    display = choose_display(as_json=as_json, quiet=quiet)
     result, stages = commands.sync(settings, clock, request, display)
-    document = {**result.facts(), "stage_seconds": stages.seconds}
-    display.close(document, lambda console: print_sync(console, result, stages.seconds))
-    commands.raise_if_pending(result)
+    _close(display, result, stages.seconds)
 
 
-def print_json(document: object) -> None:
-    """One JSON document on standard output."""
-    typer.echo(json.dumps(document, default=str, indent=2))
+def _close(display: Display, result: SyncResult, seconds: Mapping[str, float]) -> None:
+    """The closing summary, then the exit code of what is pending."""
+    from warehouse.commands import raise_if_pending  # noqa: PLC0415  # see the module's docstring
+    from warehouse.summary import next_step, print_sync  # noqa: PLC0415
 
-
-@contextmanager
-def reported() -> Iterator[None]:
-    """One paragraph on standard error and the promised exit code; never a traceback."""
-    try:
-        yield
-    except typer.Exit:
-        raise
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. Consumers keep what they have; run it again.\n")
-        raise typer.Exit(130) from None
-    except Exception as error:  # noqa: BLE001  # the outermost place: all of them end here
-        sys.stderr.write(f"error: {_paragraph(error)}\n")
-        raise typer.Exit(exit_code(error)) from None
-
-
-def _paragraph(error: Exception) -> str:
-    from warehouse.exit_codes import is_known  # noqa: PLC0415  # see the module's docstring
-
-    told = " ".join(str(error).split())
-    if is_known(error):
-        return told
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return (
-        f"unexpected {type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {told} "
-        f"This is a defect of the warehouse; consumers keep what they have. The newest file in "
-        f"WAREHOUSE_HOME/logs holds the details."
-    )
-
-
-def exit_code(error: Exception) -> int:
-    """The code that the README's table promises for an error."""
-    from warehouse.exit_codes import exit_code_of  # noqa: PLC0415  # see the module's docstring
-
-    return exit_code_of(error)
+    document = {**result.facts(), "stage_seconds": dict(seconds), "next": next_step(result)}
+    display.close(document, lambda console: print_sync(console, result, seconds))
+    raise_if_pending(result)

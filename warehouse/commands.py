@@ -9,26 +9,25 @@ from pathlib import Path
 import psycopg
 
 from expectations.gate import GateWorker
-from exporters.postgres import capture_overrides, rollback_to, verify_published
+from exporters.errors import DestinationRefused
+from exporters.postgres import capture_overrides, verify_published
 from warehouse import database, destinations
 from warehouse.audit import Audit, AuditOf, Built, run_audit
 from warehouse.build import DbtProject
 from warehouse.clock import Clock
 from warehouse.dbt_profile import profile_environment
 from warehouse.display import Display, QuietDisplay, TimedStages
-from warehouse.errors import (
-    DestinationsPending,
-    UsageError,
-)
+from warehouse.errors import DestinationsPending, UsageError, WarehouseError
 from warehouse.exit_codes import GATE_RED
-from warehouse.ledger import believed_days, last_publication, told_to_consumers
+from warehouse.ledger import believed_days, last_publication, report_paths
 from warehouse.pipeline import run_sync
 from warehouse.recorded_run import finish, recorded_run
+from warehouse.sample_guard import guard_publications, guard_servers
 from warehouse.servers import EmbeddedServers
-from warehouse.session import Warehouse, open_warehouse, postgres_url
+from warehouse.session import Warehouse, open_warehouse, postgres_url, read_warehouse
 from warehouse.settings import Settings
 from warehouse.source import feeds_of
-from warehouse.status import Status, read_status
+from warehouse.status import Status, nothing_published, read_status
 from warehouse.sync_request import SyncContext, SyncRequest, SyncResult
 
 log = logging.getLogger(__name__)
@@ -42,9 +41,11 @@ def sync(
     Raises:
         WarehouseError, LoaderError, ExportError: see `warehouse.exit_codes`.
     """
+    guard_servers(settings, request)
     stages = TimedStages(display)
     command = "build" if request.build_only else "dry-run" if request.dry_run else "sync"
     with recorded_run(settings, clock, stages, command) as (warehouse, run):
+        guard_publications(request, last_publication(warehouse.connection))
         context = SyncContext(
             warehouse=warehouse,
             request=request,
@@ -55,8 +56,17 @@ def sync(
             started_at=clock.now(),
         )
         result = run_sync(context)
+        result.env_written_at = warehouse.env_written_at
+        if result.status == "already_published":
+            reports = report_paths(warehouse.connection, result.publication_id)
+            result.earlier_report = next(filter(_is_here, reports), None)
         finish(run, clock, result, stages)
     return result, stages
+
+
+def _is_here(report: str) -> bool:
+    """Whether a report of the ledger is on this machine, and was not pruned."""
+    return Path(report).is_file()
 
 
 def export(settings: Settings, clock: Clock, display: Display, *, dry_run: bool) -> SyncResult:
@@ -67,6 +77,7 @@ def export(settings: Settings, clock: Clock, display: Display, *, dry_run: bool)
         if publication is None:
             raise UsageError("Nothing has been published yet: run `warehouse sync` first.")
         result = SyncResult("exported", publication.as_of_date, publication.filter)
+        result.source = publication.source or ""
         result.publication_id = publication.publication_id
         run.update(stage="export", publication_id=publication.publication_id)
         _mend_tables(warehouse, stages, dry_run=dry_run)
@@ -75,6 +86,7 @@ def export(settings: Settings, clock: Clock, display: Display, *, dry_run: bool)
             result.exports = destinations.plan_all(warehouse, stages)
         else:
             result.exports = destinations.export_all(warehouse, stages, publication.publication_id)
+        result.env_written_at = warehouse.env_written_at
         finish(run, clock, result, stages)
     return result
 
@@ -100,43 +112,6 @@ def _mend_tables(warehouse: Warehouse, stages: TimedStages, *, dry_run: bool) ->
             f"{'; '.join(damaged)}. Nothing was exported, so that the damage does not spread. Run "
             f"the last sync again: it builds and publishes what is missing."
         )
-
-
-def rollback(settings: Settings, clock: Clock, display: Display, *, to: int | None) -> SyncResult:
-    """Put an earlier publication back everywhere, as a new publication."""
-    stages = TimedStages(display)
-    with (
-        recorded_run(settings, clock, stages, "rollback") as (warehouse, run),
-        warehouse.transaction_connection() as connection,
-    ):
-        before = last_publication(connection)
-        target = to if to is not None else (before.publication_id - 1 if before else 0)
-        if before is None or not 1 <= target < before.publication_id:
-            raise UsageError(
-                f"There is no publication {target} to go back to. {told_to_consumers(before)}."
-            )
-        run.update(stage="publish")
-        with stages.stage("publish", f"putting publication {target} back") as stage:
-            published = rollback_to(
-                connection,
-                target,
-                run_id=run.run_id,
-                published_at=clock.now(),
-                destinations=destinations.names(warehouse),
-            )
-            stage.done(f"publication {published.publication_id} has the content of {target}")
-        run.update(stage="export", publication_id=published.publication_id)
-        after = last_publication(connection)
-        assert after is not None  # noqa: S101  # it was published a line ago
-        result = SyncResult("rolled_back", after.as_of_date, after.filter)
-        result.publication_id, result.published, result.before = (
-            published.publication_id,
-            published,
-            before,
-        )
-        result.exports = destinations.export_all(warehouse, stages, published.publication_id)
-        finish(run, clock, result, stages)
-    return result
 
 
 def gate(settings: Settings, clock: Clock, display: Display) -> Audit:
@@ -192,13 +167,23 @@ def _built_last(connection: psycopg.Connection, run_id: str, clock: Clock) -> Au
 
 
 def status(settings: Settings, clock: Clock) -> Status:
-    """What the ledger says, and what every destination really holds."""
-    with open_warehouse(settings, clock) as warehouse:
+    """What the ledger says, and what every destination really holds; nothing is changed.
+
+    Raises:
+        UsageError: the user may not read all of it.
+        ServiceUnavailable: PostgreSQL does not answer.
+    """
+    with read_warehouse(settings, clock) as warehouse:
+        if warehouse is None:
+            return nothing_published(clock)
         stages = TimedStages(QuietDisplay())
         if last_publication(warehouse.connection) is None:
             return read_status(warehouse.connection, clock)
-        with warehouse.transaction_connection() as connection:
-            differences = verify_published(connection)
+        try:
+            with warehouse.transaction_connection() as connection:
+                differences = verify_published(connection)
+        except DestinationRefused as error:
+            raise UsageError(f"The published tables cannot be read: {error.seen}.") from error
         exports = destinations.plan_all(warehouse, stages)
         return read_status(warehouse.connection, clock, exports, differences)
 
@@ -216,8 +201,21 @@ def docs(settings: Settings, clock: Clock) -> Path:
         return project.docs(settings.home / "docs")
 
 
-def last_report(settings: Settings) -> Path | None:
-    """The newest report's page."""
+def last_report(settings: Settings, clock: Clock) -> Path | None:
+    """The page of the last run that has one.
+
+    The ledger knows the order of runs; the names of the folders are of a clock that may have been
+    wrong. Without PostgreSQL they are all there is.
+    """
+    try:
+        with read_warehouse(settings, clock) as warehouse:
+            told = report_paths(warehouse.connection) if warehouse else ()
+    except WarehouseError as error:
+        log.warning("event=ledger_unreachable error=%r", str(error))
+        told = ()
+    found = next(filter(_is_here, told), None)
+    if found is not None:
+        return Path(found)
     pages = sorted(settings.reports.glob("*/summary.html"))
     return pages[-1] if pages else None
 
@@ -243,10 +241,16 @@ def raise_if_pending(result: SyncResult) -> None:
     Raises:
         DestinationsPending: naming them and what to do.
     """
-    if result.pending and result.status != "dry_run":
-        told = " ".join(f"{export.destination}: {export.error}" for export in result.pending)
+    if not result.pending:
+        return
+    told = " ".join(f"{export.destination}: {export.error}" for export in result.pending)
+    count = f"{len(result.pending)} of {len(result.exports)} destinations"
+    if result.status == "dry_run":
         raise DestinationsPending(
-            f"Publication {result.publication_id} is complete in PostgreSQL; "
-            f"{len(result.pending)} of {len(result.exports)} destinations are pending. {told} "
-            f"`warehouse export` or the next sync finishes what is pending."
+            f"The dry run wrote nothing; {count} could not be written now. {told} Mend that first."
         )
+    verb = "is" if len(result.pending) == 1 else "are"
+    raise DestinationsPending(
+        f"Publication {result.publication_id} is complete in PostgreSQL; {count} {verb} pending. "
+        f"{told} `warehouse export` or the next sync finishes what is pending."
+    )

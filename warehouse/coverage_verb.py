@@ -16,7 +16,7 @@ def coverage(
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV on standard output.")] = False,
 ) -> None:
     """What is published of each broker, and how it matches the others."""
-    with cli.reported():
+    with cli.reported(as_json=as_json):
         from warehouse.coverage import print_coverage, read_published_coverage  # noqa: PLC0415
         from warehouse.session import open_warehouse  # noqa: PLC0415  # see the docstring of `cli`
 

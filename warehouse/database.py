@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -103,6 +105,51 @@ def connect(dsn: str, *, autocommit: bool = False) -> psycopg.Connection:
         ) from None
 
 
+@contextmanager
+def told_clearly(dsn: str) -> Iterator[None]:
+    """Say what a refusal of PostgreSQL means for the command, and what to do.
+
+    Raises:
+        UsageError: the user lacks a right.
+        ServiceUnavailable: it is a standby or read-only, or went away.
+    """
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise UsageError(
+            f"PostgreSQL ({redacted(dsn)}) refuses the user of DATABASE_URL: {_one_line(error)}. "
+            f"Nothing was started; consumers keep what they have. A sync needs `grant create on "
+            f"database` and the right to write public.instruments; to ask what is published, the "
+            f"right to read the schemas ops, marts and history and public.instruments is enough."
+        ) from error
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        raise ServiceUnavailable(
+            f"PostgreSQL ({redacted(dsn)}) takes no writes: {_one_line(error)}. It is a standby, "
+            f"or set to read-only. Nothing was started; consumers keep what they have. Point "
+            f"DATABASE_URL at the primary, or run the command again after the failover."
+        ) from error
+    except psycopg.OperationalError as error:
+        raise ServiceUnavailable(
+            f"PostgreSQL ({redacted(dsn)}) answers, but fails: {_one_line(error)}. Consumers keep "
+            f"what they have. See the server's own log, then run the command again."
+        ) from error
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error.diag.message_primary or error).split()).rstrip(".")
+
+
+def check_version(connection: psycopg.Connection) -> None:
+    """Refuse a server that is too old.
+
+    Raises:
+        UsageError: saying which it is.
+    """
+    version = connection.info.server_version
+    if version < OLDEST_POSTGRES:
+        raise UsageError(f"DATABASE_URL is PostgreSQL {version // 10000}; 14 or newer is needed.")
+
+
 def check_server(connection: psycopg.Connection, dsn: str) -> None:
     """Refuse a server that is too old, or one that is behind a transaction pooler.
 
@@ -113,9 +160,7 @@ def check_server(connection: psycopg.Connection, dsn: str) -> None:
     Raises:
         UsageError: saying what was found.
     """
-    version = connection.info.server_version
-    if version < OLDEST_POSTGRES:
-        raise UsageError(f"DATABASE_URL is PostgreSQL {version // 10000}; 14 or newer is needed.")
+    check_version(connection)
     probe = secrets.token_hex(8)
     connection.execute("select set_config('warehouse.probe', %s, false)", (probe,))
     connection.commit()
@@ -139,7 +184,7 @@ def ensure_schema(connection: psycopg.Connection) -> None:
 def tables_exist(connection: psycopg.Connection, *names: str) -> bool:
     """Whether every schema-qualified name is there."""
     query = sql.SQL(
-        "select bool_and(to_regclass(name) is not null) from unnest(%s) as names (name)"
+        "select bool_and(to_regclass(name) is not null) from unnest(%s::text[]) as names (name)"
     )
     row = connection.execute(query, (list(names),)).fetchone()
     return bool(row and row[0])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
@@ -24,10 +24,40 @@ from rich.progress import (
 )
 from rich.table import Column
 
+from warehouse.errors import FailedRun
+
 log = logging.getLogger(__name__)
 
 Advance = Callable[[int, int | None, str], None]
 BYTES = "MB"
+
+
+def fall_silent(out: TextIO) -> None:
+    """Send what is still to be said nowhere: whoever read along (`| head`) has left.
+
+    That is no reason to stop publishing, nor to end with another exit code.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, out.fileno())
+    os.close(nowhere)
+
+
+class SteadyConsole(Console):
+    """A console that goes on when its reader has left (Rich's own ends the process with 1)."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
+        fall_silent(cast("TextIO", self.file))
+
+
+def write_json(document: object) -> None:
+    """One JSON document on standard output."""
+    try:
+        sys.stdout.write(json.dumps(document, default=str, indent=2) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        fall_silent(sys.stdout)
 
 
 @dataclass(slots=True)
@@ -51,6 +81,9 @@ class Stage:
 class Display(Protocol):
     """How stages, notes and the closing summary are shown."""
 
+    failed_run: FailedRun | None
+    """The run that failed, if one was begun."""
+
     def stage(self, name: str, what: str) -> Any:
         """A context manager yielding a `Stage`."""
 
@@ -62,6 +95,9 @@ class Display(Protocol):
 
     def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
         """The closing summary: a document for machines, lines for people."""
+
+    def fail(self, document: Mapping[str, Any]) -> None:
+        """The same of a failure, for machines; people read standard error."""
 
 
 class TimedStages:
@@ -91,6 +127,7 @@ class PlainDisplay:
 
     out: TextIO = field(default_factory=lambda: sys.stdout)
     started: float = field(default_factory=time.perf_counter)
+    failed_run: FailedRun | None = None
 
     def _line(self, text: str) -> None:
         elapsed = time.perf_counter() - self.started
@@ -98,13 +135,7 @@ class PlainDisplay:
             self.out.write(f"[{elapsed:7.2f}s] {text}\n")
             self.out.flush()
         except BrokenPipeError:
-            # Whoever read along (`| head`) has left; that is no reason to stop publishing.
-            self._fall_silent()
-
-    def _fall_silent(self) -> None:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.out.fileno())
-        os.close(nowhere)
+            fall_silent(self.out)
 
     @contextmanager
     def stage(self, name: str, what: str) -> Iterator[Stage]:
@@ -130,12 +161,17 @@ class PlainDisplay:
     def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
         """The summary, uncoloured."""
         del document
-        lines(Console(file=self.out, width=100, no_color=True, highlight=False))
+        lines(SteadyConsole(file=self.out, width=100, no_color=True, highlight=False))
+
+    def fail(self, document: Mapping[str, Any]) -> None:
+        """Nothing more: the error itself says it."""
 
 
 @dataclass(slots=True)
 class QuietDisplay:
     """Nothing but errors (the command line prints those)."""
+
+    failed_run: FailedRun | None = None
 
     @contextmanager
     def stage(self, name: str, what: str) -> Iterator[Stage]:
@@ -152,17 +188,26 @@ class QuietDisplay:
     def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
         """Silence."""
 
+    def fail(self, document: Mapping[str, Any]) -> None:
+        """Silence: the error itself is on standard error."""
 
+
+@dataclass(slots=True)
 class JsonDisplay(QuietDisplay):
-    """One JSON object on standard output at the end."""
+    """One JSON object on standard output at the end, of a failure too."""
 
-    __slots__ = ()
+    is_closed: bool = False
 
     def close(self, document: Mapping[str, Any], lines: Callable[[Console], None]) -> None:
         """Print the document."""
         del lines
-        sys.stdout.write(json.dumps(document, default=str, indent=2) + "\n")
-        sys.stdout.flush()
+        self.is_closed = True
+        write_json(document)
+
+    def fail(self, document: Mapping[str, Any]) -> None:
+        """Print the document, unless one was printed: a pending destination is told in that."""
+        if not self.is_closed:
+            write_json(document)
 
 
 class _CountColumn(ProgressColumn):
@@ -185,7 +230,8 @@ class RichDisplay:
     """Live progress in a terminal."""
 
     def __init__(self) -> None:
-        self.console = Console(highlight=False)
+        self.failed_run: FailedRun | None = None
+        self.console = SteadyConsole(highlight=False)
         self.progress = Progress(
             SpinnerColumn(finished_text="[green]✓[/]", table_column=_fixed(1)),
             TextColumn("[bold]{task.fields[stage]}[/]", table_column=_fixed(17)),
@@ -234,6 +280,11 @@ class RichDisplay:
         self.progress.stop()
         lines(self.console)
 
+    def fail(self, document: Mapping[str, Any]) -> None:
+        """End the live part; the error itself is on standard error."""
+        del document
+        self.progress.stop()
+
 
 def choose_display(*, as_json: bool, quiet: bool) -> Display:
     """The display that fits the options and where standard output goes."""
@@ -244,6 +295,11 @@ def choose_display(*, as_json: bool, quiet: bool) -> Display:
     return RichDisplay() if sys.stdout.isatty() else PlainDisplay()
 
 
+def people_console() -> Console:
+    """For answers on standard output."""
+    return SteadyConsole(highlight=False)
+
+
 def wide_console() -> Console:
     """For tables on standard output: a terminal's own width, and room enough in a pipe."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    return SteadyConsole(highlight=False, width=None if sys.stdout.isatty() else 160)

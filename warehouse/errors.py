@@ -1,7 +1,7 @@
 """What can go wrong in a run, and the exit code that says so.
 
     WarehouseError                exit 1
-    ├── UsageError                exit 2   a wrong option or setting; nothing was started
+    ├── UsageError                exit 2   a wrong option, setting or right; nothing was started
     ├── ServiceUnavailable        exit 3   PostgreSQL, Redis or the disk; try again
     ├── BuildFailed               exit 4   dbt could not build the candidate
     ├── GateRed                   exit 4   the audit refused the candidate
@@ -13,6 +13,11 @@ them. Every message says what was seen, what consumers see now, and what to do.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 
 class WarehouseError(Exception):
@@ -65,3 +70,21 @@ class AnotherSyncRunning(WarehouseError):
     """Another process holds the run lock."""
 
     exit_code = 6
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A run that is in the ledger and ended with an error.
+
+    Attributes:
+        run_id: of `ops.sync_runs`.
+        log: its log, where there is one.
+        report: the audit's page, where it got so far.
+        consumers_see: the last publication, as plain values; None before the first, or when
+            PostgreSQL does not answer.
+    """
+
+    run_id: str
+    log: Path | None
+    report: str | None
+    consumers_see: Mapping[str, Any] | None

@@ -15,6 +15,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from loader.source import SAMPLE
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedFeed:
@@ -45,6 +47,12 @@ class LastPublication:
     load_id: int | None
     rollback_of: int | None
     summary: Mapping[str, Any]
+    source: str | None = None
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether its tokens are made up: it was built from the generated sample."""
+        return self.source == SAMPLE
 
     @property
     def feeds(self) -> dict[str, PublishedFeed]:
@@ -65,11 +73,22 @@ class LastPublication:
     @property
     def told(self) -> str:
         """One sentence for messages and reports."""
-        origin = f", a rollback to {self.rollback_of}" if self.rollback_of else ""
+        origin = ", of the generated sample" if self.is_sample else ""
+        origin += f", a rollback to {self.rollback_of}" if self.rollback_of else ""
         return (
             f"publication {self.publication_id} (as of {self.as_of_date}, filter {self.filter}"
             f"{origin}, published {self.published_at:%Y-%m-%d %H:%M:%S} UTC)"
         )
+
+    def facts(self) -> dict[str, Any]:
+        """What consumers see, as plain values."""
+        return {
+            "publication_id": self.publication_id,
+            "as_of_date": self.as_of_date.isoformat(),
+            "filter": self.filter,
+            "source": self.source,
+            "published_at": self.published_at.isoformat(),
+        }
 
 
 def last_publication(connection: psycopg.Connection) -> LastPublication | None:
@@ -77,14 +96,38 @@ def last_publication(connection: psycopg.Connection) -> LastPublication | None:
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             """
-            select publication_id, published_at, as_of_date, filter, fingerprint, dump_sha256,
-                load_id, rollback_of, summary
-            from ops.publications
-            order by publication_id desc
+            select p.publication_id, p.published_at, p.as_of_date, p.filter, p.fingerprint,
+                p.dump_sha256, p.load_id, p.rollback_of, p.summary, l.source
+            from ops.publications as p
+            left join ops.loads as l on l.load_id = p.load_id -- one to one
+            order by p.publication_id desc
             limit 1
             """
         ).fetchone()
     return LastPublication(**row) if row else None
+
+
+def content_of(connection: psycopg.Connection) -> int | None:
+    """The publication whose content consumers see: of a rollback, what was put back."""
+    row = connection.execute(
+        """
+        with recursive origin as (
+            (
+                select publication_id, rollback_of
+                from ops.publications
+                order by publication_id desc
+                limit 1
+            )
+            union all
+            select p.publication_id, p.rollback_of
+            from origin as o
+            inner join ops.publications as p on p.publication_id = o.rollback_of
+        )
+
+        select min(publication_id) from origin
+        """
+    ).fetchone()
+    return row[0] if row else None
 
 
 def believed_days(connection: psycopg.Connection) -> frozenset[date]:
@@ -115,6 +158,24 @@ def told_to_consumers(publication: LastPublication | None) -> str:
     if publication is None:
         return "Nothing has been published yet"
     return f"Consumers still see {publication.told}"
+
+
+def report_paths(
+    connection: psycopg.Connection, publication_id: int | None = None
+) -> tuple[str, ...]:
+    """Where the reports of runs are, the last run's first; those of one publication, if asked."""
+    rows = connection.execute(
+        """
+        select report_path
+        from ops.sync_runs
+        where
+            report_path is not null
+            and (%(publication_id)s::bigint is null or publication_id = %(publication_id)s)
+        order by run_number desc
+        """,
+        {"publication_id": publication_id},
+    ).fetchall()
+    return tuple(path for (path,) in rows)
 
 
 @dataclass(slots=True)
@@ -170,6 +231,13 @@ class Run:
             for name, value in values.items()
         }
         self.connection.execute(query, {**wrapped, "run_id": self.run_id})
+
+    def report_path(self) -> str | None:
+        """The audit's page, once there is one."""
+        row = self.connection.execute(
+            "select report_path from ops.sync_runs where run_id = %s", (self.run_id,)
+        ).fetchone()
+        return row[0] if row else None
 
     def accept(self, accepted: Mapping[str, str], *, at: datetime, by: str) -> None:
         """Record for ever that an operator let a rule pass in this run."""

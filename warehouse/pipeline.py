@@ -23,7 +23,7 @@ from exporters.postgres import (
 )
 from warehouse import audit, destinations
 from warehouse.build import BuildReport, DbtProject
-from warehouse.candidate import audit_candidate, build_candidate
+from warehouse.candidate import audit_candidate, build_candidate, require_whole
 from warehouse.errors import UsageError
 from warehouse.fingerprint import fingerprint, project_digest
 from warehouse.intake import FeedDump, fetch_dumps, land_dumps
@@ -67,8 +67,8 @@ def run_sync(context: SyncContext) -> SyncResult:
         preparing = pool.submit(project.prepare)
         result.loads = land_dumps(context, connection, dumps, preparing, result.before)
         if request.build_only:
-            build_candidate(context, connection, result.loads, project)
-            result.status = "dry_run"
+            require_whole(build_candidate(context, connection, result.loads, project))
+            result.status = "built"
             return result
         return _publish_audited(context, connection, project=project, worker=worker, result=result)
 

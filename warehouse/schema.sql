@@ -5,7 +5,10 @@ create table if not exists ops.sync_runs (
     run_id text primary key,
     command text not null,
     status text not null check (
-        status in ('running', 'published', 'already_published', 'dry_run', 'rolled_back', 'exported', 'audited', 'failed', 'died')
+        status in (
+            'running', 'published', 'already_published', 'dry_run', 'built', 'rolled_back', 'exported', 'audited',
+            'failed', 'died'
+        )
     ),
     stage text not null,
     filter text,
@@ -23,7 +26,9 @@ create table if not exists ops.sync_runs (
     report_path text,
     stage_seconds jsonb not null default '{}',
     started_at timestamptz not null,
-    finished_at timestamptz
+    finished_at timestamptz,
+    -- The order of runs. Their clock may have been wrong, and have been put right since.
+    run_number bigint generated always as identity
 );
 
 -- A ledger older than these columns. `add column if not exists` alone would wait for
@@ -37,6 +42,32 @@ begin
         alter table ops.sync_runs
             add column if not exists backend_pid integer,
             add column if not exists backend_started_at timestamptz;
+    end if;
+    if not exists (
+        select from pg_attribute
+        where attrelid = 'ops.sync_runs'::regclass and attname = 'run_number'
+    ) then
+        alter table ops.sync_runs add column if not exists run_number bigint;
+        update ops.sync_runs as runs
+        set run_number = ordered.run_number
+        from (
+            select run_id, row_number() over (order by started_at, run_id) as run_number
+            from ops.sync_runs
+        ) as ordered
+        where ordered.run_id = runs.run_id;
+        alter table ops.sync_runs
+            alter column run_number set not null,
+            alter column run_number add generated always as identity,
+            drop constraint if exists sync_runs_status_check,
+            add constraint sync_runs_status_check check (
+                status in (
+                    'running', 'published', 'already_published', 'dry_run', 'built', 'rolled_back',
+                    'exported', 'audited', 'failed', 'died'
+                )
+            );
+        perform setval(
+            pg_get_serial_sequence('ops.sync_runs', 'run_number'), max(run_number)
+        ) from ops.sync_runs having count(*) > 0;
     end if;
 end
 $$;

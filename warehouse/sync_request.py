@@ -12,6 +12,7 @@ from loader.feeds import Feed
 from warehouse.audit import Audit
 from warehouse.destinations import Export
 from warehouse.display import TimedStages
+from warehouse.exit_codes import PENDING
 from warehouse.ledger import LastPublication, Run
 from warehouse.session import Warehouse
 
@@ -28,7 +29,8 @@ class SyncRequest:
         force: build even what is published already.
         accepted: gate rules that may pass once, with an operator's reason.
         build_only: stop after the build.
-        feed_sources: a file for a feed, instead of what its settings say.
+        feed_sources: a file for a feed, instead of what its settings say; None where there is no
+            dump of it that day, and none is to be asked for.
         publish_only: leave the destinations outside PostgreSQL as they are, pending.
     """
 
@@ -39,7 +41,7 @@ class SyncRequest:
     force: bool = False
     accepted: Mapping[str, str] = field(default_factory=dict)
     build_only: bool = False
-    feed_sources: Mapping[str, str] = field(default_factory=dict)
+    feed_sources: Mapping[str, str | None] = field(default_factory=dict)
     publish_only: bool = False
 
 
@@ -103,7 +105,14 @@ class SyncContext:
 
 @dataclass(slots=True)
 class SyncResult:
-    """What came of it; `status` is one of those of `ops.sync_runs`."""
+    """What came of it; `status` is one of those of `ops.sync_runs`.
+
+    Attributes:
+        source: where Kite's dump came from, now or when it was published.
+        before: the publication before this run.
+        earlier_report: the report of what is published, where this run audited nothing.
+        env_written_at: when the file that ingestion reads was last written, by whomever.
+    """
 
     status: str
     as_of_date: date
@@ -115,6 +124,13 @@ class SyncResult:
     exports: tuple[Export, ...] = ()
     before: LastPublication | None = None
     loads: Mapping[str, FeedLoad] = field(default_factory=dict)
+    earlier_report: str | None = None
+    env_written_at: datetime | None = None
+
+    @property
+    def report(self) -> str | None:
+        """The audit's page for people."""
+        return str(self.audit.summary_html) if self.audit else self.earlier_report
 
     @property
     def pending(self) -> tuple[Export, ...]:
@@ -125,6 +141,7 @@ class SyncResult:
         """The result as plain values, for `--json`."""
         return {
             "status": self.status,
+            "exit_code": PENDING if self.pending else 0,
             "as_of_date": self.as_of_date.isoformat(),
             "filter": self.filter_text,
             "source": self.source,
@@ -135,7 +152,7 @@ class SyncResult:
             },
             **(_published_facts(self.published) if self.published else {}),
             "verdict": self.audit.verdict.colour if self.audit else None,
-            "report": str(self.audit.summary_html) if self.audit else None,
+            "report": self.report,
             "destinations": [export.facts() for export in self.exports],
         }
 

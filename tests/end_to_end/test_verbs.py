@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import uuid
 from pathlib import Path
 
 import psycopg
@@ -29,8 +30,13 @@ def test_a_rollback_puts_the_publication_before_back_everywhere(
     published_twice: PublishedTwice,
 ) -> None:
     at, old, new = published_twice.at, published_twice.first.seen, published_twice.seen
+    would = at.run("rollback", "--dry-run").ok()
+    assert "Dry run (as of 2026-08-17, filter nifty): nothing was published" in would.out
+    assert "public.instruments" in would.out
+    assert at.seen() == new
     done = at.run("rollback", "--json").ok()
     assert done.document["publication_id"] == 3
+    assert done.document["next"].startswith("restart ingestion")
     back = at.seen()
     assert (back.redis, back.env, back.token_lookup) == (old.redis, old.env, old.token_lookup)
     assert (back.instruments, back.active) == (old.instruments, old.active)
@@ -44,8 +50,15 @@ def test_a_rollback_puts_the_publication_before_back_everywhere(
         (None,),
         (None,),
     ]
-    # And a rollback of the rollback is the newer day again.
-    at.run("rollback").ok()
+    # The same command again changes nothing: it asks which way to go.
+    twice = at.run("rollback", "--json")
+    assert twice.code == 2
+    assert "rolled back already, and nothing was changed" in twice.err
+    assert "TO=2" in twice.err
+    assert "further back" not in twice.err
+    assert at.seen() == back
+    # And a rollback of the rollback, asked for, is the newer day again.
+    at.run("rollback", "--to", "2").ok()
     again = at.seen()
     assert (again.redis, again.env, again.instruments) == (new.redis, new.env, new.instruments)
     assert again.marts == new.marts
@@ -169,6 +182,50 @@ def test_export_does_not_spread_damage_of_the_published_tables(published: Publis
     assert at.seen().redis == published.seen.redis
 
 
+def test_status_asks_with_the_right_to_read_alone(published: Published) -> None:
+    at = published.at
+    name, password = f"monitor_{uuid.uuid4().hex[:8]}", "hunter2"
+    at.execute(f"create role {name} login password '{password}'")
+    try:
+        for schema in ("ops", "marts", "history", "public"):
+            at.execute(f"grant usage on schema {schema} to {name}")
+            at.execute(f"grant select on all tables in schema {schema} to {name}")
+        url = f"postgresql://{name}:{password}@{at.database_url.partition('@')[2]}"
+        done = at.run("status", DATABASE_URL=url)
+        assert (done.code, done.err) == (0, "")
+        refused = at.run("export", "--json", DATABASE_URL=url)
+        assert refused.code == 2
+        assert "permission denied" in refused.document["error"]
+        assert "defect" not in refused.err
+        assert password not in refused.err + refused.out
+    finally:
+        at.execute(f"drop owned by {name}")
+        at.execute(f"drop role {name}")
+
+
+def test_status_tells_a_publication_that_postgresql_refused(published: Published) -> None:
+    """Not a usage error: the dump was audited, and consumers wait for it."""
+    at = published.at
+    at.execute("alter table public.instruments alter column strike type double precision")
+    before = at.seen()
+    done = at.sync(published.next_dump, "--json")
+    assert done.code == 4
+    assert "public.instruments.strike is double precision" in done.err
+    assert at.seen() == before
+    told = done.document
+    assert (told["status"], told["exit_code"]) == ("failed", 4)
+    assert f"error: {told['error']}" == done.err.strip()
+    assert told["consumers_see"]["publication_id"] == 1
+    assert told["consumers_see"]["source"] == str(published.dump)
+    assert Path(told["report"]).is_file()
+    assert (at.home / "logs" / f"{told['run_id']}.log").is_file()
+    # A command that was refused after it does not make it well.
+    assert at.sync(published.next_dump, AS_OF="2026-08-14").code == 2
+    status = at.run("status", "--json")
+    assert (status.code, status.document["is_safe"]) == (4, False)
+    assert "the last sync was stopped: public.instruments" in status.document["reasons"][-1]
+
+
 def test_status_tells_a_red_gate_until_a_sync_is_green(published: Published) -> None:
     at = published.at
     bad = dumps.write_dump(
@@ -215,20 +272,28 @@ def test_an_acceptance_without_a_reason_is_refused(published: Published, text: s
 
 def test_build_and_gate_publish_nothing(published: Published) -> None:
     at = published.at
+    # A type of this name is in the way of a model, and dbt does not know it.
+    at.execute("create schema if not exists candidate")
+    at.execute("create type candidate.focus_instruments__dbt_tmp as (way integer)")
+    broken = at.run("build", "--source", str(published.next_dump))
+    assert broken.code == 4
+    assert "dbt could not build 1 of" in broken.err
+    assert "focus_instruments: " in broken.err
+    assert "already exists" in broken.err
+    at.execute("drop type candidate.focus_instruments__dbt_tmp")
     built = at.run("build", "--source", str(published.next_dump)).ok()
     assert "publish:" not in built.out
+    assert "Built the candidate (as of 2026-08-17, filter nifty)" in built.out
+    assert "`warehouse gate` audits it" in built.out
+    assert at.execute(
+        "select status, exit_code from ops.sync_runs where command = 'build' order by run_number"
+    ) == [("failed", 4), ("built", 0)]
     audited = at.run("gate", "--json").ok().document
     assert audited["verdict"] == "green"
     page = Path(audited["report"])
     assert page.is_file()
     assert at.run("report", "--path").ok().out.strip() == str(page)
     assert at.seen() == published.seen
-
-
-def test_docs_are_one_page_of_the_published_schema(published: Published) -> None:
-    page = Path(published.at.run("docs").ok().out.strip())
-    assert "exp_redis__instruments" in page.read_text()
-    assert published.at.seen() == published.seen
 
 
 def test_url_prints_where_the_servers_are(published: Published) -> None:
@@ -246,6 +311,7 @@ def test_json_is_one_document_and_quiet_is_silence(published: Published) -> None
     said = at.sync(published.dump, "--json").ok()
     assert said.document["status"] == "already_published"
     assert said.document["publication_id"] == 1
+    assert (said.document["exit_code"], said.document["source"]) == (0, str(published.dump))
     quiet = at.sync(published.dump, "--quiet").ok()
     assert (quiet.out, quiet.err) == ("", "")
 
@@ -254,6 +320,50 @@ def test_a_quiet_sync_still_says_what_is_wrong(published: Published) -> None:
     done = published.at.sync("/no/such/file.csv", "--quiet")
     assert (done.code, done.out) == (2, "")
     assert "is not a file" in done.err
+
+
+def test_every_failure_is_one_document_with_json(published: Published) -> None:
+    """A monitor must not have to read English, nor to guess from an empty answer."""
+    at = published.at
+    nowhere = f"postgresql://me:hunter2@127.0.0.1:{closed_port()}/none"
+    asked = {
+        ("status",): (3, "cannot be reached"),
+        ("sync",): (3, "cannot be reached"),
+        ("lookup", "256265"): (3, "cannot be reached"),
+        ("rollback", "--to", "9"): (3, "cannot be reached"),
+        ("sync", "--source", "/no/such/file.csv"): (2, "is not a file"),
+    }
+    for words, (code, said) in asked.items():
+        done = at.run(*words, "--json", DATABASE_URL=nowhere)
+        assert done.code == code, words
+        told = done.document
+        assert (told["status"], told["exit_code"], told["consumers_see"]) == ("failed", code, None)
+        assert said in told["error"], words
+        assert ("is_safe" in told) == (words == ("status",))
+        assert "hunter2" not in done.out + done.err
+
+
+def test_a_reader_that_leaves_does_not_change_the_exit_code(published: Published) -> None:
+    """`warehouse status | head -1` in a cron line: the answer is the same."""
+    at = published.at
+    for words in ("status", "status --json", "export", "export --json"):
+        command = f"{sys.executable} -m warehouse {words} | true; exit ${{PIPESTATUS[0]}}"
+        done = at.start_program(["bash", "-c", command]).done()
+        assert (done.code, done.err) == (0, ""), words
+
+
+def test_a_home_that_cannot_be_written_is_told_without_a_log(published: Published) -> None:
+    at = published.at
+    blocked = at.folder / "blocked"
+    blocked.write_text("a file where a folder is wanted")
+    done = at.sync(published.dump, WAREHOUSE_HOME=str(blocked))
+    assert done.code == 3
+    assert "cannot be written" in done.err
+    assert "log" not in done.err
+    # It ended with a word: the next run does not take it for dead.
+    assert at.execute("select status from ops.sync_runs order by run_number desc limit 1") == [
+        ("failed",)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -284,8 +394,19 @@ def test_an_unreachable_kite_fails_and_names_the_offline_command(published: Publ
     url = f"http://127.0.0.1:{closed_port()}/instruments"
     done = at.run("sync", KITE_INSTRUMENTS_URL=url, FETCH_ATTEMPTS="1")
     assert done.code == 3
-    assert "SOURCE=sample" in done.err
+    assert (
+        "tokens are made up (never stream them): make sync FILTER=nifty SOURCE=sample" in done.err
+    )
     assert "land:" not in done.out
+    assert at.seen() == published.seen
+
+
+def test_the_sample_is_refused_on_servers_that_somebody_named(published: Published) -> None:
+    at = published.at
+    refused = at.sync("sample")
+    assert refused.code == 2
+    assert "DATABASE_URL and REDIS_URL name servers" in refused.err
+    assert at.execute("select count(*) from ops.sync_runs where source = 'sample'") == [(0,)]
     assert at.seen() == published.seen
 
 

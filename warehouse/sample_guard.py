@@ -1,0 +1,58 @@
+"""The generated sample stays where nothing trades on it: its tokens are made up."""
+
+from __future__ import annotations
+
+from loader.source import SAMPLE
+from warehouse.errors import UsageError
+from warehouse.ledger import LastPublication
+from warehouse.settings import Settings
+from warehouse.sync_request import SyncRequest
+
+MADE_UP = "The sample is generated: its tokens are made up, for trying out only."
+
+
+def guard_servers(settings: Settings, request: SyncRequest) -> None:
+    """Keep the sample from servers that somebody named; FORCE=1 is for those that are for trials.
+
+    Raises:
+        UsageError: naming the settings; nothing was started.
+    """
+    given = {"DATABASE_URL": settings.database_url, "REDIS_URL": settings.redis_url}
+    named = [name for name, value in given.items() if value is not None]
+    if named and _is_to_publish(request) and request.source == SAMPLE:
+        raise UsageError(
+            f"{MADE_UP} {' and '.join(named)} name{'s' if len(named) == 1 else ''} servers that "
+            f"programs may trade on, so nothing was started and consumers keep what they have. Try "
+            f"it on the embedded servers, without these settings; if those servers are for trials "
+            f"too, FORCE=1 (--force) publishes it there."
+        )
+
+
+def guard_publications(request: SyncRequest, before: LastPublication | None) -> None:
+    """Keep the sample and real dumps from following each other in one warehouse.
+
+    Raises:
+        UsageError: saying what is published, and how to begin anew.
+    """
+    if before is None or not _is_to_publish(request):
+        return
+    if request.source == SAMPLE and not before.is_sample:
+        raise UsageError(
+            f"{MADE_UP} What is published here is real: {before.told}. It stays, and nothing was "
+            f"started. Try the sample in a folder of its own (WAREHOUSE_HOME=trial "
+            f"ENV_FILE=trial.env); FORCE=1 (--force) publishes it over the real one."
+        )
+    if request.source != SAMPLE and before.is_sample:
+        raise UsageError(
+            f"What is published here is {before.told}: a real dump cannot be compared with made-up "
+            f"tokens, so the gate would stop it. Nothing was started. Begin anew: with the "
+            f"embedded servers, `make down` and remove WAREHOUSE_HOME (.warehouse); on servers of "
+            f"your own, drop the schemas staging, candidate, marts, history and ops and the rows "
+            f"of public.instruments, or `warehouse rollback` to a real publication before it. "
+            f"FORCE=1 (--force) lets the gate judge it."
+        )
+
+
+def _is_to_publish(request: SyncRequest) -> bool:
+    """A dry run and a build alone change nothing that anybody reads."""
+    return not (request.dry_run or request.build_only or request.force)
