@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from loader.archive import read_archived
 from loader.errors import DumpRefused, SourceNotFound
-from loader.feeds import KITE, feed_named
+from loader.feeds import FEEDS, KITE, feed_named
 from loader.fetch import Dump, FetchOptions
 from loader.source import LocalFile, Remote, Sample, is_loopback, parse_source, redact
 from tests.loader.broker import DUMP
@@ -101,7 +101,7 @@ def test_an_unknown_feed_is_a_usage_error() -> None:
     assert feed_named("kite") is KITE
     with pytest.raises(
         SourceNotFound,
-        match="no feed named 'nobody'; expected one of: angel_one, dhan, kite, upstox",
+        match=f"no feed named 'nobody'; expected one of: {', '.join(sorted(FEEDS))}",
     ):
         feed_named("nobody")
 
