@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import csv
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.rows import tuple_row
+from psycopg.rows import dict_row, tuple_row
 
 from exporters.postgres import PublishRequest, publish
 from exporters.schema import ensure_schema
+from tests.dbt.broker_dumps import land_dump
 from tests.dbt.conftest import Dbt
-from tests.dbt.kite_rows import Row, land
+from tests.dbt.kite_rows import COLUMNS, OPS_TABLES, Row, land, set_parameters
 from tests.history_invariants import violations
 
 Connection = psycopg.Connection[Any]
@@ -31,9 +34,15 @@ def empty_warehouse(dbt: Dbt) -> Iterator[Connection]:
         yield connection
 
 
-def build(dbt: Dbt, rows: Sequence[Row], as_of: date) -> None:
-    with psycopg.connect(dbt.dsn) as connection:
-        land(connection, rows, as_of=as_of.isoformat())
+def build(
+    dbt: Dbt, rows: Sequence[Row], as_of: date, others: Mapping[str, Path] | None = None
+) -> None:
+    """Build a day of Kite's rows; with `others`, files of brokers, the loader lands all of them."""
+    with psycopg.connect(dbt.dsn, row_factory=dict_row) as connection:
+        if others is None:
+            land(connection, rows, as_of=as_of.isoformat())
+        else:
+            _land_all(connection, rows, others, as_of.isoformat(), dbt.work)
     outcome = dbt.run("build", "--exclude-resource-type", "test", "unit_test")
     broken = {
         result.node.name: result.message
@@ -43,9 +52,37 @@ def build(dbt: Dbt, rows: Sequence[Row], as_of: date) -> None:
     assert broken == {}
 
 
-def publish_day(dbt: Dbt, warehouse: Connection, rows: Sequence[Row], as_of: date) -> int:
+def _land_all(
+    connection: Connection,
+    rows: Sequence[Row],
+    others: Mapping[str, Path],
+    as_of: str,
+    folder: Path,
+) -> None:
+    path = folder / "kite.csv"
+    with path.open("w", newline="") as handle:
+        writer = csv.DictWriter(handle, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    land_dump(connection, "kite", path, as_of=as_of, landing=folder)
+    connection.execute(OPS_TABLES)
+    found = connection.execute("select max(load_id) as load_id from ops.loads").fetchone()
+    assert found is not None
+    set_parameters(connection, found["load_id"], as_of=as_of, filter_text="nifty")
+    connection.commit()
+    for feed, dump in others.items():
+        land_dump(connection, feed, dump, as_of=as_of, landing=folder)
+
+
+def publish_day(
+    dbt: Dbt,
+    warehouse: Connection,
+    rows: Sequence[Row],
+    as_of: date,
+    others: Mapping[str, Path] | None = None,
+) -> int:
     """One day the real way: landed, built, published; history holds together afterwards."""
-    build(dbt, rows, as_of)
+    build(dbt, rows, as_of, others)
     names = tuple(
         node.alias for node in dbt.manifest.nodes.values()
         if str(node.resource_type) == "model" and node.config.meta.get("publish")

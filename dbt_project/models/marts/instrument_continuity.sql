@@ -150,7 +150,9 @@ last_departed as (
     select
         unexplained.canonical_id,
         latest.instrument_id,
+        latest.broker,
         latest.exchange,
+        latest.broker_token,
         latest.exchange_token
     from unexplained
     -- one id to the rows with which it left last, or none
@@ -158,7 +160,9 @@ last_departed as (
     cross join lateral (
         select
             departed.instrument_id,
+            departed.broker,
             departed.exchange,
+            departed.broker_token,
             departed.exchange_token,
             rank() over (order by departed.valid_to desc) as recency
         from departed
@@ -168,7 +172,8 @@ last_departed as (
     where latest.recency = 1
 ),
 
--- Its exchange token is the one with which it left.
+-- Its exchange token is the one with which it left; where the exchange has none for it (an
+-- index), its broker's own.
 relisted as (
     select
         last_departed.canonical_id,
@@ -179,7 +184,15 @@ relisted as (
         on
             last_departed.canonical_id = candidate.canonical_id
             and last_departed.exchange = candidate.exchange
-            and last_departed.exchange_token = candidate.exchange_token
+            and (
+                last_departed.exchange_token = candidate.exchange_token
+                or (
+                    last_departed.exchange_token is null
+                    and candidate.exchange_token is null
+                    and last_departed.broker = candidate.broker
+                    and last_departed.broker_token = candidate.broker_token
+                )
+            )
     group by last_departed.canonical_id
     -- Two that left with one id on one day: nobody can tell.
     having count(distinct last_departed.instrument_id) = 1

@@ -9,13 +9,13 @@ from psycopg import sql
 from exporters.postgres.content import Applied
 from exporters.postgres.errors import OlderThanPublished
 from exporters.postgres.history import touched
-from exporters.postgres.history.events import record_events
+from exporters.postgres.history.events import BrokersRead, record_events
 from exporters.postgres.history.follow import follow_overrides
-from exporters.postgres.history.shape import Versioned, ensure_history
+from exporters.postgres.history.shape import ensure_history
+from exporters.postgres.history.versioned import Versioned
 from exporters.postgres.history.versions import apply_touched
 from exporters.postgres.ledger import Facts
 from exporters.postgres.override_rules import Override
-from exporters.postgres.request import BROKER_INSTRUMENTS
 from exporters.postgres.rows import columns
 from exporters.postgres.session import UNCHANGED, Cursor, settings
 
@@ -34,6 +34,21 @@ select {highest} + row_number() over (), canonical_id, {as_of}, {publication} fr
 _ALL_BROKERS = sql.SQL("""
 insert into {current} ({key}, valid_from, publication_id)
 select {key}, {as_of}, {publication} from {published}
+""")
+
+_BROKERS_BEFORE = sql.SQL("""
+select s.broker from (select distinct broker from {named}) as s
+where
+    exists (select from {current} as c where c.broker = s.broker and c.valid_from < {as_of})
+    or exists (
+        select from {past} as p
+        where p.valid_to = {as_of} and p.superseded_by is null and p.broker = s.broker
+    )
+""")
+
+_BROKERS_NOW = sql.SQL("""
+select s.broker from (select distinct broker from {named}) as s
+where exists (select from {published} as m where m.broker = s.broker)
 """)
 
 
@@ -79,7 +94,7 @@ def record_publication(
         return ()
     # Nobody has looked at the young tables yet: a merge would sort them whole.
     with settings(cursor, enable_mergejoin="off"):
-        known_brokers = _brokers_before(cursor, applied)
+        before = _brokers_before(cursor, brokers, applied, as_of)
         touched.find_instruments(
             cursor, instruments, applied.differences.get(instruments.published.name),
             publication_id, as_of, has_continuity=CONTINUITY in applied.tables,
@@ -89,9 +104,8 @@ def record_publication(
             cursor, brokers, applied.differences.get(brokers.published.name), publication_id, as_of
         )
         apply_touched(cursor, brokers, touched.BROKERS, publication_id, as_of)
-        record_events(
-            cursor, instruments, brokers, publication_id, facts, known_brokers=known_brokers
-        )
+        read = BrokersRead(before, _brokers_now(cursor, brokers, applied))
+        record_events(cursor, instruments, brokers, publication_id, facts, read=read)
     return follow_overrides(cursor, touched.INSTRUMENTS)
 
 
@@ -136,17 +150,36 @@ def _has_rows(cursor: Cursor) -> bool:
     return bool(row and row[0])
 
 
-def _brokers_before(cursor: Cursor, applied: Applied) -> tuple[str, ...]:
-    """The brokers of before, of those that the difference names: a new one lists everything."""
-    difference = applied.differences.get(BROKER_INSTRUMENTS)
-    if difference is None or difference.plan_table is None:
-        source = sql.Identifier("history", "current_broker_instruments")
-    else:
-        source = difference.plan_table
+def _brokers_before(
+    cursor: Cursor, brokers: Versioned, applied: Applied, as_of: date
+) -> tuple[str, ...]:
+    """The brokers that were read on the day before: a new one lists everything.
+
+    That is what began before the day, and what an earlier publication of the day has ended.
+    """
     found = cursor.execute(
-        sql.SQL(
-            "select s.broker from (select distinct broker from {}) as s where exists"
-            " (select from history.current_broker_instruments as c where c.broker = s.broker)"
-        ).format(source)
+        _BROKERS_BEFORE.format(
+            named=_named(brokers, applied, or_else=brokers.current),
+            current=brokers.current,
+            past=brokers.past,
+            as_of=sql.Literal(as_of),
+        )
     ).fetchall()
     return tuple(broker for (broker,) in found)
+
+
+def _brokers_now(cursor: Cursor, brokers: Versioned, applied: Applied) -> tuple[str, ...]:
+    """The brokers that are read: one that is switched off lists nothing."""
+    published = brokers.published.identifier
+    found = cursor.execute(
+        _BROKERS_NOW.format(named=_named(brokers, applied, or_else=published), published=published)
+    ).fetchall()
+    return tuple(broker for (broker,) in found)
+
+
+def _named(brokers: Versioned, applied: Applied, *, or_else: sql.Composable) -> sql.Composable:
+    """Where the brokers stand that the difference names; of no other anything is told."""
+    difference = applied.differences.get(brokers.published.name)
+    if difference is None or difference.plan_table is None:
+        return or_else
+    return difference.plan_table

@@ -39,6 +39,7 @@ held as (
 claimed as (
     select
         a.canonical_id,
+        t.canonical_id is null as is_by_spelling,
         case
             when t.canonical_id is null then same.instrument_id
             when t.continued_canonical_id is not null then continued.instrument_id
@@ -57,12 +58,16 @@ claimed as (
     left join held as continued on continued.canonical_id = t.continued_canonical_id
 ),
 
--- One instrument to one id, whatever the claims are.
+-- One instrument to one id, whatever the claims are. What follows an instrument has it, rather
+-- than what still goes by its old id: a broker that moves a share to another series a day late.
 settled as (
     select
         canonical_id,
         case
-            when row_number() over (partition by instrument_id order by canonical_id) = 1
+            when
+                row_number() over (
+                    partition by instrument_id order by is_by_spelling, canonical_id
+                ) = 1
             then instrument_id
         end as instrument_id
     from claimed

@@ -2,7 +2,9 @@ with held as (
     {{ published_columns('past_broker_instrument_versions', [
         ['instrument_id', 'bigint'],
         ['canonical_id', 'text'],
+        ['broker', 'text'],
         ['exchange', 'text'],
+        ['broker_token', 'text'],
         ['exchange_token', 'integer'],
         ['valid_to', 'date'],
         ['superseded_by', 'bigint'],
@@ -19,7 +21,9 @@ final as (
     select
         held.instrument_id,
         held.canonical_id,
+        held.broker,
         held.exchange,
+        held.broker_token,
         held.exchange_token,
         held.valid_to
     from held

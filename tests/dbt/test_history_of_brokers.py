@@ -1,0 +1,103 @@
+"""Whole days of Kite and Dhan through dbt and the publisher: who lists, who follows late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.dbt.broker_dumps import SMALL_DUMPS
+from tests.dbt.conftest import Dbt, with_feeds
+from tests.dbt.kite_rows import contract, row
+from tests.dbt.published_days import Connection, asked, empty_warehouse, events, ids, publish_day
+
+DAYS = [date(2026, 8, day) for day in (17, 18, 19, 20, 21)]
+HEADER = str(SMALL_DUMPS["dhan"]).partition("\n")[0]
+
+
+def share(symbol: str, number: int, name: str) -> dict[str, str]:
+    token = {"instrument_token": str(number * 256 + 1), "exchange_token": str(number)}
+    return row(**token, tradingsymbol=symbol, name=name)
+
+
+def dhan_share(symbol: str, number: int, name: str, series: str = "EQ") -> str:
+    return f"NSE,E,{number},EQUITY,0,{symbol},1.0,{name},,,,10.0000,NA,ES,{series},{name}"
+
+
+def dhan_future(number: int, expiry: str = "2026-10-27") -> str:
+    month = date.fromisoformat(expiry)
+    return (
+        f"NSE,D,{number},FUTIDX,0,NIFTY-{month:%b%Y}-FUT,1.0,NIFTY FUT,{expiry} 14:30:00,"
+        "-0.01000,XX,5.0000,M,FUT,,"
+    )
+
+
+KITE = [share("STAYS", 1, "STAYS LTD"), contract("NIFTY", "NFO", "2026-12-29", 900)]
+KITE_EQ = share("SERIES", 14, "SERIES LTD")
+KITE_BE = share("SERIES-BE", 15, "SERIES LTD")
+# Of this one contract Dhan says 1 where Kite says 65.
+OCTOBER = contract("NIFTY", "NFO", "2026-10-27", 3)
+DHAN = [
+    dhan_share("STAYS", 1, "STAYS LTD"),
+    dhan_share("OWN", 70, "OWN LTD"),
+    # Its number is Dhan's own: the exchange has none for an index.
+    "NSE,I,501,INDEX,0,NIFTY OWN,1.0,NIFTY OWN,0001-01-01,,XX,0.0000,NA,X,X,NIFTY OWN",
+    dhan_future(3),
+]
+DHAN_EQ = dhan_share("SERIES", 14, "SERIES LTD")
+DHAN_BE = dhan_share("SERIES", 15, "SERIES LTD", "BE")
+
+
+@pytest.fixture(scope="module")
+def both(dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    return with_feeds(dbt, "kite,dhan", tmp_path_factory.mktemp("dbt"))
+
+
+@pytest.fixture
+def warehouse(dbt: Dbt) -> Iterator[Connection]:
+    with empty_warehouse(dbt) as connection:
+        yield connection
+
+
+def test_brokers_list_and_follow_each_on_its_day_and_a_feed_may_be_off_for_a_day(
+    dbt: Dbt, both: Dbt, warehouse: Connection, tmp_path: Path
+) -> None:
+    def dhan(*rows: str) -> dict[str, Path]:
+        path = tmp_path / "dhan.csv"
+        path.write_text("\n".join([HEADER, *DHAN, *rows, ""]))
+        return {"dhan": path}
+
+    def told(day: date) -> list[tuple[object, ...]]:
+        return events(warehouse, str(day))
+
+    # Dhan lists a contract that Kite lists a day later; the share moves at Kite first.
+    publish_day(both, warehouse, [*KITE, KITE_EQ], DAYS[0], dhan(DHAN_EQ))
+    publish_day(both, warehouse, [*KITE, KITE_BE, OCTOBER], DAYS[1], dhan(DHAN_EQ))
+    publish_day(both, warehouse, [*KITE, KITE_BE, OCTOBER], DAYS[2], dhan(DHAN_BE))
+    contract_id = "NFO:NIFTY:2026-10-27:FUT"
+    assert told(DAYS[1]) == [
+        ("listed", "kite", contract_id, None, "NIFTY26OCTFUT"),
+        ("series_changed", None, "NSE:SERIES-BE", "EQ", "BE"),
+        ("token_moved", "kite", "NSE:SERIES-BE", str(14 * 256 + 1), str(15 * 256 + 1)),
+    ]
+    assert told(DAYS[2]) == [
+        ("series_changed", "dhan", "NSE:SERIES-BE", "EQ", "BE"),
+        ("token_moved", "dhan", "NSE:SERIES-BE", "14", "15"),
+    ]
+    one, two, three = (ids(warehouse, str(day)) for day in DAYS[:3])
+    assert one["SERIES"] == two["SERIES-BE"] == three["SERIES-BE"]
+    assert one["NIFTY-Oct2026-FUT"] == two["NIFTY26OCTFUT"]
+    # Dhan is switched off for a day. What only it lists is not known of then, and is the same
+    # thing when it is read again.
+    publish_day(dbt, warehouse, [*KITE, KITE_BE, OCTOBER], DAYS[3], {})
+    publish_day(both, warehouse, [*KITE, KITE_BE, OCTOBER], DAYS[4], dhan(DHAN_BE))
+    assert told(DAYS[3]) == told(DAYS[4]) == []
+    assert {"OWN", "NIFTY OWN"} == three.keys() - ids(warehouse, str(DAYS[3])).keys()
+    assert ids(warehouse, str(DAYS[4])) == three
+    assert asked(
+        warehouse,
+        "select valid_from, valid_to from history.instrument_versions"
+        " where tradingsymbol = 'OWN' and superseded_by is null order by 1",
+    ) == [(DAYS[0], DAYS[3]), (DAYS[4], None)]
