@@ -95,8 +95,10 @@ CHECKS = {
             and not exists (
                 select from history.broker_instrument_versions as v
                 where v.instrument_id = e.instrument_id and v.broker = e.broker
-                and v.broker_token = e.broker_token and v.valid_from = e.as_of_date
-                and v.superseded_by is null
+                and v.broker_token = e.broker_token and v.superseded_by is null
+                and e.as_of_date = case
+                    when e.event in ('delisted', 'expired') then v.valid_to else v.valid_from
+                end
             )
     """,
 }
