@@ -176,21 +176,18 @@ def test_without_their_expiry_dhans_weeks_of_one_month_are_refused_and_with_anot
     real_dumps: Path,
 ) -> None:
     rows = of_nse_and_bse(real_dumps, DHAN)
-    days: dict[tuple[str, str], set[date]] = {}
-    for row in rows:
-        days.setdefault((row.exchange, row.symbol), set()).add(row.expiry)
     listed = calendar([(row.underlying or "", row) for row in rows])
     refused: Counter[str] = Counter()
     for row in rows:
-        if len(days[row.exchange, row.symbol]) > 1:
+        contract, day = row.contract(row.underlying or ""), row.expiry
+        where = (row.exchange, contract.underlying, contract.kind, day.year, day.month)
+        if len(listed.in_month(*where)) > 1:
             refused[row.exchange] += 1
             with pytest.raises(SymbolAmbiguous) as several:
                 symbols.parse(row.symbol, "dhan", row.exchange, listed=listed)
-            assert row.contract(row.underlying or "") in several.value.candidates
+            assert contract in several.value.candidates
             with pytest.raises(ExpiryContradicted):
-                symbols.parse(
-                    row.symbol, "dhan", row.exchange, expiry=row.expiry + timedelta(days=31)
-                )
+                symbols.parse(row.symbol, "dhan", row.exchange, expiry=day + timedelta(days=31))
     assert refused == {name: SEVERAL[DHAN][name] for name in ("NFO", "BFO")}
     assert sum(refused.values()) == 6_122
 
