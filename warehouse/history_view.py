@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import islice
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from warehouse.history import Changes, Looked
+from warehouse.changes import Asked
+from warehouse.history import Looked
 
 SHOWN = 40
 EVENT_COLUMNS = (
     "as_of_date", "event", "canonical_id", "instrument_id", "broker", "broker_token", "old_value",
     "new_value", "is_active", "publication_id",
 )  # fmt: skip
+_CALLED = ("broker", "exchange", "broker_token", "tradingsymbol")
 _TERMS = ("kind", "underlying", "name", "option_type", "strike", "expiry_date", "lot_size",
           "tick_size_inr")  # fmt: skip
 
@@ -24,11 +28,7 @@ _TERMS = ("kind", "underlying", "name", "option_type", "strike", "expiry_date", 
 def print_looked(console: Console, looked: Looked) -> None:
     """What it was that day, how brokers had it, its versions, and what happened since."""
     if not looked.is_found:
-        told = f"[bold red]No one instrument is {escape(looked.asked)}[/] as of {looked.at}."
-        console.print(told, soft_wrap=True)
-        if looked.suggestions:
-            near = ", ".join(map(escape, looked.suggestions))
-            console.print(f"  perhaps       {near}", soft_wrap=True)
+        _print_missed(console, looked)
         return
     then = looked.instrument
     console.print(
@@ -38,9 +38,7 @@ def print_looked(console: Console, looked: Looked) -> None:
     )
     terms = [f"{name} {_shown(then[name])}" for name in _TERMS if then.get(name) not in {None, ""}]
     console.print(f"  {escape(', '.join(terms))}", soft_wrap=True)
-    _print_rows(
-        console, looked.brokers, ("broker", "exchange", "broker_token", "tradingsymbol", "lot_size")
-    )
+    _print_rows(console, looked.brokers, (*_CALLED, "lot_size"))
     console.print("  versions")
     _print_rows(
         console, looked.versions,
@@ -54,24 +52,57 @@ def print_looked(console: Console, looked: Looked) -> None:
         )  # fmt: skip
 
 
-def print_changes(console: Console, changes: Changes) -> None:
+def _print_missed(console: Console, looked: Looked) -> None:
+    """Why there is not one instrument to tell of."""
+    asked = escape(looked.asked)
+    if looked.answer == "before history":
+        told = f"History begins on {looked.begins}: nothing is known of {looked.at}."
+    elif looked.answer == "several":
+        told = (
+            f"{len(looked.several)} instruments are called {asked} as of {looked.at}: ask for one"
+        )
+    elif looked.answer == "conflict":
+        told = (
+            f"{asked} is in conflict as of {looked.at}: listed, and nobody can say which "
+            f"instrument it is"
+        )
+    else:
+        told = f"No instrument is called {asked} as of {looked.at}."
+    console.print(f"[bold red]{told}[/]", soft_wrap=True)
+    if looked.several:
+        _print_rows(console, looked.several, ("canonical_id", *_CALLED))
+    if looked.answer == "conflict":
+        _print_rows(console, looked.brokers, _CALLED)
+    if looked.suggestions:
+        near = ", ".join(map(escape, looked.suggestions))
+        console.print(f"  perhaps       {near}", soft_wrap=True)
+
+
+def print_changes(
+    console: Console,
+    asked: Asked,
+    groups: Sequence[Mapping[str, Any]],
+    of_subscriptions: Iterable[Mapping[str, Any]],
+) -> None:
     """Counts by event and exchange; then, one by one, what touches subscriptions."""
-    if not changes.events:
-        console.print(f"Nothing changed since {changes.since}.")
+    span = f"since {asked.since}" + (f" until {asked.until}" if asked.until else "")
+    if not groups:
+        console.print(f"Nothing changed {span}.")
         return
-    console.print(f"[bold]{len(changes.events):,} changes since {changes.since}[/]")
-    _print_rows(console, changes.groups, ("event", "exchange", "changed", "of_subscriptions"))
-    active = [event for event in changes.events if event["is_active"]]
+    total = sum(group["changed"] for group in groups)
+    console.print(f"[bold]{total:,} changes {span}[/]")
+    _print_rows(console, groups, ("event", "exchange", "changed", "of_subscriptions"))
+    active = sum(group["of_subscriptions"] for group in groups)
     if not active:
         console.print("  none of them touches a subscription")
         return
-    console.print(f"  [bold]{len(active):,} of subscriptions[/]")
+    console.print(f"  [bold]{active:,} of subscriptions[/]")
     _print_rows(
-        console, active[:SHOWN],
+        console, islice(of_subscriptions, SHOWN),
         ("as_of_date", "event", "canonical_id", "broker", "old_value", "new_value"),
     )  # fmt: skip
-    if len(active) > SHOWN:
-        console.print(f"  and {len(active) - SHOWN:,} more: --csv has all of them")
+    if active > SHOWN:
+        console.print(f"  and {active - SHOWN:,} more: --csv has all of them")
 
 
 def write_csv(out: TextIO, events: Iterable[Mapping[str, Any]]) -> None:
@@ -96,6 +127,5 @@ def _print_rows(
 def _shown(value: Any) -> str:
     if value is None:
         return ""
-    text = str(value)
-    is_number = "." in text and text.replace(".", "").isdigit()
-    return text.rstrip("0").rstrip(".") if is_number else text
+    # Only numbers: the bond 12.50 is not called 12.5.
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
