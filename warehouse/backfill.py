@@ -17,15 +17,14 @@ _ENDINGS = (".csv", ".csv.gz", ".json", ".json.gz")
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One trading day of a folder: a dump for each feed."""
+    """One trading day of a folder: the dumps of the feeds that have one."""
 
     as_of: date
     dumps: Mapping[str, Path]
 
-    @property
-    def kite(self) -> Path:
-        """Kite's, without which nothing is published."""
-        return self.dumps[KITE.name]
+    def sources(self, feeds: Iterable[str]) -> dict[str, str | None]:
+        """Where each feed's dump is; None where it is missing, as it was that day."""
+        return {name: str(self.dumps[name]) if name in self.dumps else None for name in feeds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def find_days(folder: Path, feeds: Sequence[str]) -> tuple[Day, ...]:
     the one written last counts.
 
     Raises:
-        UsageError: it is no folder, holds no dated dump, or a day lacks Kite's.
+        UsageError: it is no folder, or holds no dated dump.
     """
     if not folder.is_dir():
         raise UsageError(f"{str(folder)!r} is not a folder of dumps.")
@@ -62,10 +61,23 @@ def find_days(folder: Path, feeds: Sequence[str]) -> tuple[Day, ...]:
             f"{folder} holds no dated dump. Expected files such as 2026-08-17_instruments.csv.gz, "
             f"or folders named by a day, as in landing/kite/2026-08-17/."
         )
-    without = sorted(day for day, dumps in found.items() if KITE.name not in dumps)
-    if without:
-        raise UsageError(f"Of {_told(without)} there is no dump of Kite, which every day needs.")
     return tuple(Day(day, found[day]) for day in sorted(found))
+
+
+def within(days: Sequence[Day], since: date | None, until: date | None) -> tuple[Day, ...]:
+    """The days of a span, both ends included.
+
+    Raises:
+        UsageError: the folder has none of them.
+    """
+    first, last = since or date.min, until or date.max
+    picked = tuple(day for day in days if first <= day.as_of <= last)
+    if not picked:
+        raise UsageError(
+            f"The folder has no dump from {since or 'the first day'} to {until or 'the last'}: its "
+            f"days are {_told([day.as_of for day in days])}."
+        )
+    return picked
 
 
 def plan_backfill(days: Sequence[Day], published: Iterable[date]) -> Plan:
@@ -76,7 +88,8 @@ def plan_backfill(days: Sequence[Day], published: Iterable[date]) -> Plan:
         published: the days that history holds now.
 
     Raises:
-        UsageError: a day would have to go before one that is published.
+        UsageError: a day would have to go before one that is published, or the first of all
+            lacks Kite's dump.
     """
     held = set(published)
     last = max(held, default=None)
@@ -85,9 +98,15 @@ def plan_backfill(days: Sequence[Day], published: Iterable[date]) -> Plan:
     if before:
         raise UsageError(
             f"History holds {last} already and goes forward only: {_told(before)} cannot go before "
-            f"it. Nothing was published. To begin with the oldest day, backfill into an empty "
-            f"database: point DATABASE_URL at a new one (and WAREHOUSE_HOME at a new folder), or "
-            f"drop the schemas marts, history and ops of this one; then sync as usual."
+            f"it. Nothing was published, and nothing has to be dropped. A history that begins with "
+            f"the oldest day is made in a database beside this one, which takes its place once "
+            f"the hand changes are carried over: docs/decisions/0011-history-by-difference.md "
+            f"says how."
+        )
+    if last is None and left and KITE.name not in left[0].dumps:
+        raise UsageError(
+            f"Of {left[0].as_of} there is no dump of Kite, and none was published before it that "
+            f"could stand in. Nothing was published: begin with a day that has one."
         )
     return Plan(left, tuple(day.as_of for day in days if day.as_of in held))
 

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
+from loader.feeds import KITE
 from warehouse import cli
-from warehouse.display import Display, choose_display
+from warehouse.display import Display
 from warehouse.errors import UsageError, WarehouseError
 from warehouse.settings import Settings
 
+if TYPE_CHECKING:
+    from warehouse.backfill import Plan
+
 NOT_FOUND = 1
+SEVERAL = 2
 
 
 @cli.app.command()
 def lookup(
     what: Annotated[
-        str, typer.Argument(help="A canonical id, EXCHANGE:SYMBOL, a symbol, or a token.")
+        str,
+        typer.Argument(help="A canonical id, a symbol or a token; NSE:1333 names its exchange."),
     ],
     at: Annotated[
         str | None, typer.Option("--at", metavar="DATE", help="The day; default the last one.")
@@ -32,8 +39,11 @@ def lookup(
     ] = None,
     as_json: cli.AsJson = False,
 ) -> None:
-    """What an instrument was on a day, its versions, and what happened since."""
-    with cli.reported():
+    """What an instrument was on a day, its versions, and what happened since.
+
+    Ends with 1 if there was none, with 2 if several are called so.
+    """
+    with cli.reported(as_json=as_json):
         from warehouse.history import look_up  # noqa: PLC0415  # see the docstring of `cli`
         from warehouse.history_view import print_looked  # noqa: PLC0415
         from warehouse.session import open_warehouse  # noqa: PLC0415
@@ -46,21 +56,32 @@ def lookup(
         else:
             print_looked(Console(highlight=False), looked)
         if not looked.is_found:
-            raise typer.Exit(NOT_FOUND)
+            raise typer.Exit(SEVERAL if looked.answer == "several" else NOT_FOUND)
 
 
 @cli.app.command()
 def changes(
+    *,
     since: Annotated[
         str | None,
         typer.Option("--since", metavar="DATE", help="From that day on; default the last one."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="To that day; default the last.")
+    ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option("--event", help="Only such, as strike_adjusted; may be given again."),
+    ] = None,
+    broker: Annotated[
+        str | None, typer.Option("--broker", help="Only what is this broker's own.")
     ] = None,
     as_json: cli.AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Every event as a line of CSV.")] = False,
 ) -> None:
     """What changed: listed, expired, renamed, adjusted; and what of it touches subscriptions."""
-    with cli.reported():
-        from warehouse.history import changes_since  # noqa: PLC0415  # see the docstring of `cli`
+    with cli.reported(as_json=as_json):
+        from warehouse.changes import ask, document, each, groups  # noqa: PLC0415  # see `cli`
         from warehouse.history_view import print_changes, write_csv  # noqa: PLC0415
         from warehouse.session import open_warehouse  # noqa: PLC0415
 
@@ -68,43 +89,86 @@ def changes(
             raise UsageError("--json and --csv are two answers: ask for one.")
         settings, clock = cli.settings_and_clock(None)
         with open_warehouse(settings, clock) as warehouse:
-            found = changes_since(warehouse.connection, _day("--since", since))
-        if as_json:
-            cli.print_json(found.facts())
-        elif as_csv:
-            write_csv(sys.stdout, found.events)
-        else:
-            print_changes(Console(highlight=False), found)
+            connection = warehouse.connection
+            asked = ask(
+                connection, since=_day("--since", since), until=_day("--until", until),
+                events=event or (), broker=broker,
+            )  # fmt: skip
+            if as_json:
+                cli.print_json(document(connection, asked))
+            elif as_csv:
+                write_csv(sys.stdout, each(connection, asked))
+            else:
+                print_changes(
+                    Console(highlight=False), asked, groups(connection, asked),
+                    each(connection, asked, of_subscriptions=True),
+                )  # fmt: skip
 
 
 @cli.app.command()
 def backfill(
     folder: Annotated[Path, typer.Argument(help="Dumps named, or in folders named, by a day.")],
+    *,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="DATE", help="Only from that day on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="DATE", help="Only to that day.")
+    ] = None,
     filter_text: cli.Filter = "nifty",
     accept: cli.Accept = None,
+    no_export: Annotated[
+        bool,
+        typer.Option("--no-export", help="Leave Redis, .env and files alone on the last day too."),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which days and files, and do nothing.")
+    ] = False,
     as_json: cli.AsJson = False,
     quiet: cli.Quiet = False,
 ) -> None:
     """Replay a folder of dated dumps in order, each through the whole sync; resumable."""
-    with cli.reported():
-        from warehouse.backfill import find_days, plan_backfill  # noqa: PLC0415  # as above
+    with cli.reported(as_json=as_json, quiet=quiet) as display:
+        from warehouse.backfill import find_days, plan_backfill, within  # noqa: PLC0415  # as above
         from warehouse.commands import published_days  # noqa: PLC0415
 
         settings, clock = cli.settings_and_clock(None)
-        days = find_days(folder.expanduser().resolve(), settings.feeds)
+        found = find_days(folder.expanduser().resolve(), settings.feeds)
+        days = within(found, _day("--since", since), _day("--until", until))
         plan = plan_backfill(days, published_days(settings, clock))
-        display = choose_display(as_json=as_json, quiet=quiet)
+        if dry_run:
+            _show_plan(display, plan, settings.feeds)
+            return
         done: list[dict[str, Any]] = []
         for number, day in enumerate(plan.days, 1):
             display.note(f"day {number} of {len(plan.days)}: {day.as_of}")
             request = replace(
-                cli.request_of(filter_text, str(day.kite), accept=accept),
-                feed_sources={name: str(path) for name, path in day.dumps.items()},
+                cli.request_of(filter_text, KITE.name, accept=accept),
+                # A feed without a dump that day is missing, as it was; never asked for over the
+                # network, where there is today's.
+                feed_sources=day.sources(settings.feeds),
                 # Consumers outside PostgreSQL see the last day only, not every day go by.
-                publish_only=number < len(plan.days),
+                publish_only=no_export or number < len(plan.days),
             )
             done.append(_sync_day(settings, day.as_of, request, display))
         _close(display, done, plan.published)
+
+
+def _show_plan(display: Display, plan: Plan, feeds: Sequence[str]) -> None:
+    document = {
+        "days": [{"as_of": day.as_of.isoformat(), **day.sources(feeds)} for day in plan.days],
+        "skipped": [day.isoformat() for day in plan.published],
+    }
+
+    def lines(console: Console) -> None:
+        for day in plan.days:
+            for feed, path in day.sources(feeds).items():
+                console.print(f"{day.as_of}  {feed:<10} {path or 'no dump'}", soft_wrap=True)
+        console.print(
+            f"{len(plan.days)} days to publish; {len(plan.published)} are published already."
+        )
+
+    display.close(document, lines)
 
 
 def _sync_day(settings: Settings, as_of: date, request: Any, display: Display) -> dict[str, Any]:

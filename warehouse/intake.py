@@ -124,8 +124,7 @@ def _told(found: FeedDump) -> str:
 
 def _fetch(context: SyncContext, connection: psycopg.Connection, feed: Feed) -> Dump:
     settings = context.warehouse.settings
-    request = context.request
-    asked = request.feed_sources.get(feed.name) or source_of(feed, request.source)
+    asked = _asked(context, feed)
     # As it may be shown: a URL may hold a password or a key.
     place = parse_source(asked, feed).shown
     if feed == context.feeds[0]:
@@ -145,6 +144,23 @@ def _fetch(context: SyncContext, connection: psycopg.Connection, feed: Feed) -> 
         news = ", unchanged at the broker" if dump.is_unchanged else ""
         stage.done(f"{dump.size / 1e6:.1f} MB from {dump.source}{news}, sha256 {dump.sha256[:12]}")
     return dump
+
+
+def _asked(context: SyncContext, feed: Feed) -> str:
+    """Where the dump is to come from: a replayed day's file, else what the settings say.
+
+    Raises:
+        BrokerUnavailable: the replayed day has none of this feed. It is missing as it was that
+            day; what its broker serves now is of another day.
+    """
+    told = context.request.feed_sources
+    asked = told.get(feed.name)
+    if asked is None and feed.name in told:
+        raise BrokerUnavailable(
+            f"there is no dump of {feed.title} of {context.as_of}",
+            expected=f"a {feed.formats} dump of that day",
+        )
+    return asked or source_of(feed, context.request.source)
 
 
 def _stage(verb: str, context: SyncContext, feed: Feed) -> str:
@@ -184,6 +200,17 @@ def land_dumps(
         preparing.result()
         stage.done("dbt project parsed")
     return loads
+
+
+def land_stand_in(
+    context: SyncContext,
+    connection: psycopg.Connection,
+    feed: Feed,
+    before: LastPublication | None,
+    error: LoaderError,
+) -> FeedLoad:
+    """Land what stands in for a feed's dump that has landed already and is refused after all."""
+    return _land(context, connection, _stand_in(context, connection, feed, before, error))
 
 
 def _land(context: SyncContext, connection: psycopg.Connection, found: FeedDump) -> FeedLoad:

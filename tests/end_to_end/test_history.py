@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
-from tests.end_to_end import dumps
-from tests.end_to_end.conftest import Published
+from tests.end_to_end import dumps, feeds
+from tests.end_to_end.conftest import Published, drop_databases, with_database
 from tests.history_invariants import violations
 from tests.installation import Installation
+from tests.loader.broker import reply, serving
 
+NOWHERE = "http://localhost:9/dump"
 # History but for the instants at which it was written.
 CONTENT = tuple(
     f"select to_jsonb(h) - array['recorded_at'] from history.{name} as h order by 1"
@@ -28,38 +33,119 @@ def history(at: Installation) -> list[Any]:
     return [at.execute(query) for query in CONTENT]
 
 
-def days(published: Published, folder: Path) -> Path:
-    """A folder of three days: one dated by its name, two by their folders."""
+def days(published: Published, folder: Path) -> dict[str, dict[str, Path]]:
+    """A folder of three days, one dated by its name and two by their folders: what it holds.
+
+    On the second Dhan was down.
+    """
     changed = dumps.next_day(published.next_rows)
-    dumps.write_dump(folder / "2026-08-17_instruments.csv", published.rows)
-    dumps.write_dump(folder / "kite" / "2026-08-18" / "a.csv", published.next_rows)
-    dumps.write_dump(folder / "kite" / "2026-08-19" / "b.csv", changed)
-    return folder
+    first = dumps.write_dump(folder / "2026-08-17_instruments.csv", published.rows)
+    second = dumps.write_dump(folder / "kite" / "2026-08-18" / "a.csv", published.next_rows)
+    third = dumps.write_dump(folder / "kite" / "2026-08-19" / "b.csv", changed)
+    for day in ("2026-08-17", "2026-08-19"):
+        (folder / "dhan" / day).mkdir(parents=True)
+    return {
+        "2026-08-17": {
+            "kite": first,
+            "dhan": feeds.dhan(folder / "dhan" / "2026-08-17" / "a.csv", published.rows),
+        },
+        "2026-08-18": {"kite": second},
+        "2026-08-19": {
+            "kite": third,
+            "dhan": feeds.dhan(folder / "dhan" / "2026-08-19" / "a.csv", changed[:-100]),
+        },
+    }
 
 
 @pytest.mark.exhaustive
 def test_a_backfill_is_what_daily_syncs_would_have_been(
     published: Published, tmp_path: Path
 ) -> None:
-    at = published.at
-    folder = days(published, tmp_path / "days")
-    at.sync(folder / "kite/2026-08-18/a.csv", AS_OF="2026-08-18").ok()
-    at.sync(folder / "kite/2026-08-19/b.csv", AS_OF="2026-08-19").ok()
-    daily, seen = history(at), at.seen()
+    at, folder = published.at, tmp_path / "days"
+    told = {"FEEDS": "kite,dhan", "FETCH_ATTEMPTS": "1"}
     at.wipe()
-    at.run("backfill", str(folder)).ok()
-    assert history(at) == daily
-    assert at.seen().is_like(seen) or at.seen().differing(seen) == ["dotenv"]
-    again = at.run("backfill", str(folder), "--json").ok().document
-    assert (again["published"], len(again["skipped"])) == ([], 3)
-    # One more day, and one that would have to go before the others.
-    dumps.write_dump(folder / "2026-08-20.csv", published.rows)
-    at.run("backfill", str(folder)).ok()
+    for day, files in days(published, folder).items():
+        dhan = str(files.get("dhan", NOWHERE))
+        at.sync(files["kite"], AS_OF=day, DHAN_SOURCE=dhan, **told).ok()
+    daily, seen = history(at), at.seen()
+    assert {event["broker"] for (event,) in daily[-1]} == {None, "kite", "dhan"}
+    at.wipe()
+    with serving() as broker:
+        told["DHAN_INSTRUMENTS_URL"] = broker.answer(reply())
+        at.run("backfill", str(folder), **told).ok()
+        assert history(at) == daily
+        assert at.seen().is_like(seen) or at.seen().differing(seen) == ["dotenv"]
+        again = at.run("backfill", str(folder), "--json", **told).ok().document
+        assert (again["published"], len(again["skipped"])) == ([], 3)
+        # One more day, and one that would have to go before the others.
+        dumps.write_dump(folder / "2026-08-20.csv", published.rows)
+        at.run("backfill", str(folder), **told).ok()
+        assert broker.requests == []
     assert at.execute("select max(as_of_date)::text from ops.publications") == [("2026-08-20",)]
     dumps.write_dump(folder / "2026-08-14.csv", published.rows)
-    refused = at.run("backfill", str(folder))
+    refused = at.run("backfill", str(folder), **told)
     assert refused.code == 2
     assert "2026-08-14 cannot go before" in refused.err
+
+
+def test_a_backfill_asks_no_broker_for_what_its_folder_lacks(
+    published: Published, tmp_path: Path
+) -> None:
+    """Today's dump is not that day's: the feed is missing, as it was."""
+    at = published.at
+    dumps.write_dump(tmp_path / "days" / "2026-08-18.csv", published.next_rows)
+    with serving() as broker:
+        told = {"FEEDS": "kite,dhan", "DHAN_INSTRUMENTS_URL": broker.answer(reply())}
+        done = at.run("backfill", str(tmp_path / "days"), **told).ok()
+        assert broker.requests == []
+    assert "there is no dump of Dhan of 2026-08-18" in done.out
+    assert at.execute("select distinct broker from marts.broker_instruments") == [("kite",)]
+
+
+@pytest.mark.exhaustive
+def test_a_history_that_begins_earlier_is_made_beside_and_takes_the_hand_changes_along(
+    published: Published, tmp_path: Path, server_dsn: str
+) -> None:
+    """What decision 11 says to do with days before the first published one."""
+    at = published.at
+    share = next(row for row in published.rows if row["segment"] == "NSE" and row["name"])
+    token = int(share["instrument_token"])
+    at.execute("update public.instruments set is_active = true where instrument_token = %s", token)
+    at.sync(published.dump).ok()
+    before = at.seen()
+    folder = tmp_path / "days"
+    dumps.write_dump(folder / "2026-08-14.csv", published.rows[:-100])
+    dumps.write_dump(folder / "2026-08-17.csv", published.rows)
+    refused = at.run("backfill", str(folder))
+    assert (refused.code, "2026-08-14 cannot go before" in refused.err) == (2, True)
+    name = f"{conninfo_to_dict(at.database_url)['dbname']}_beside"
+    with psycopg.connect(server_dsn, autocommit=True) as connection:
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    beside = {
+        "DATABASE_URL": with_database(server_dsn, name),
+        "WAREHOUSE_HOME": str(tmp_path / "home"),
+    }
+    try:
+        at.run("backfill", str(folder), "--no-export", **beside).ok()
+        carry_overrides(at.database_url, beside["DATABASE_URL"])
+        assert at.seen().is_like(before)
+        at.sync(published.next_dump, AS_OF="2026-08-18", **beside).ok()
+        with psycopg.connect(beside["DATABASE_URL"]) as connection:
+            assert violations(connection) == {}
+            first = connection.execute("select min(valid_from) from history.instrument_versions")
+            assert first.fetchone() == (date(2026, 8, 14),)
+        assert token in at.env_tokens()
+    finally:
+        drop_databases(server_dsn, name)
+
+
+def carry_overrides(old: str, new: str) -> None:
+    """The two `psql` commands of the decision."""
+    with psycopg.connect(old) as source, psycopg.connect(new) as target:
+        with source.cursor().copy("copy ops.subscription_overrides to stdout") as rows:
+            held = b"".join(bytes(row) for row in rows)
+        with target.cursor().copy("copy ops.subscription_overrides from stdin") as copy:
+            copy.write(held)
 
 
 def test_lookup_and_changes_answer_by_day(published: Published) -> None:
@@ -80,7 +166,10 @@ def test_lookup_and_changes_answer_by_day(published: Published) -> None:
     gone = at.run("lookup", f"NSE:{symbol}")
     assert gone.code == 1
     assert f"NSE:{symbol}X" in gone.out
-    assert at.run("lookup", "NSE:RELIANCE", "--at", "2026-08-01").code == 1
+    early = at.run("lookup", "NSE:RELIANCE", "--at", "2026-08-01")
+    assert (early.code, early.out.startswith("History begins on 2026-08-17")) == (1, True)
+    unknown = at.run("lookup", symbol, "--broker", "zerodha")
+    assert (unknown.code, "none of the brokers" in unknown.err) == (2, True)
     found = at.run("changes", "--json").ok().document
     counts = {(one["event"], one["exchange"]): one["changed"] for one in found["groups"]}
     assert counts[("renamed", "NSE")] == 2

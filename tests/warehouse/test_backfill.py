@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from exporters.schema import ensure_schema
-from warehouse.backfill import Day, find_days, plan_backfill
+from warehouse.backfill import Day, find_days, plan_backfill, within
 from warehouse.errors import UsageError
 from warehouse.ledger import believed_days
 
@@ -40,26 +40,50 @@ def test_of_two_dumps_of_a_day_the_one_written_last_counts(tmp_path: Path) -> No
     put(tmp_path / "2026-08-17" / "b.csv", written=20)
     last = put(tmp_path / "2026-08-17" / "a.csv", written=30)
     put(tmp_path / "2026-08-17" / "c.csv", written=10)
-    assert [day.kite for day in find_days(tmp_path, ("kite",))] == [last]
+    assert [day.dumps["kite"] for day in find_days(tmp_path, ("kite",))] == [last]
 
 
-def test_a_folder_without_a_dated_dump_of_kite_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_dated_dump_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no dated dump"):
         find_days(tmp_path, ("kite",))
     with pytest.raises(UsageError, match="is not a folder"):
         find_days(tmp_path / "none", ("kite",))
-    put(tmp_path / "dhan" / "2026-08-17" / "a.csv")
+
+
+def test_a_day_may_lack_a_broker_but_the_first_of_all_not_kite(tmp_path: Path) -> None:
+    dhan = put(tmp_path / "dhan" / "2026-08-17" / "a.csv")
+    kite = put(tmp_path / "kite" / "2026-08-18" / "a.csv")
+    days = find_days(tmp_path, ("kite", "dhan"))
+    assert [day.sources(("kite", "dhan")) for day in days] == [
+        {"kite": None, "dhan": str(dhan)},
+        {"kite": str(kite), "dhan": None},
+    ]
     with pytest.raises(UsageError, match="Of 2026-08-17 there is no dump of Kite"):
-        find_days(tmp_path, ("kite", "dhan"))
+        plan_backfill(days, ())
+    assert plan_backfill(days[1:], ()).days == days[1:]
+    # What was published before it stands in for Kite.
+    assert plan_backfill(days, (date(2026, 8, 14),)).days == days
+
+
+def test_a_span_of_days_may_be_asked_for() -> None:
+    days = tuple(Day(day, {}) for day in (MONDAY, TUESDAY, WEDNESDAY))
+    assert within(days, None, None) == days
+    assert within(days, TUESDAY, None) == days[1:]
+    assert within(days, None, TUESDAY) == days[:2]
+    with pytest.raises(UsageError, match="its days are 2026-08-17, 2026-08-18, 2026-08-19"):
+        within(days, date(2026, 8, 20), None)
 
 
 def test_what_is_published_is_left_out_and_nothing_goes_before_it() -> None:
-    days = tuple(Day(day, {}) for day in (MONDAY, TUESDAY, WEDNESDAY))
+    days = tuple(Day(day, {"kite": Path("a.csv")}) for day in (MONDAY, TUESDAY, WEDNESDAY))
     assert plan_backfill(days, ()).days == days
     plan = plan_backfill(days, (MONDAY, TUESDAY))
     assert (plan.days, plan.published) == (days[2:], (MONDAY, TUESDAY))
-    with pytest.raises(UsageError, match="2026-08-17 cannot go before it"):
+    with pytest.raises(UsageError, match="2026-08-17 cannot go before it") as refused:
         plan_backfill(days, (TUESDAY,))
+    # Schema ops holds hand changes: nobody is told to drop it.
+    assert "nothing has to be dropped" in str(refused.value)
+    assert "docs/decisions/0011-history-by-difference.md" in str(refused.value)
 
 
 def test_days_that_a_rollback_took_back_are_held_no_more(connection: psycopg.Connection) -> None:
