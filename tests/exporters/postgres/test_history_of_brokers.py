@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import psycopg
 import pytest
 
-from exporters.postgres.history.events import SERIES
 from tests.exporters.postgres.days_of_brokers import (
     ANGEL_ONE,
     DHAN,
@@ -192,8 +190,3 @@ def test_a_series_that_a_broker_follows_a_day_late_is_its_own_event(days: Days, 
         ("token_moved", "kite", "512", "513", "512"),
     ]
     assert days.id(eq) == one
-
-
-def test_the_series_are_those_by_which_the_build_follows_shares(project: Path) -> None:
-    macro = project / "dbt_project" / "macros" / "continuity" / "share_without_series.sql"
-    assert f"'{SERIES}', ''" in macro.read_text()
