@@ -34,10 +34,10 @@ HOSTILE = (
     "x" * 255,
 )  # fmt: skip
 
-# No consumer can hold these safely (a Redis protocol, a terminal, a line of a file): rejected.
+# No consumer can hold these safely (the protocol of Redis, a terminal, a line, YAML): rejected.
 UNHOLDABLE = (
     ("two\nlines", "*3\r\n$3\r\nDEL\r\n", "x" * 10_000),
-    ("tab\tbell\x07 escape\x1b[31m delete\x7f", "clear the screen\x1b[2J", "é" * 5_000),
+    ("tab\tbell\x07 escape\x1b[31m delete\x7f", "no character \uffff", "é" * 5_000),
 )
 
 
