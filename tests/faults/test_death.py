@@ -5,22 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.end_to_end import dumps, expected
 from tests.faults.conftest import Laboratory
-from tests.installation import (
-    DOTENV,
-    FOCUS,
-    LOOKUP,
-    POSTGRES,
-    REDIS,
-    SNAPSHOT,
-    Kept,
-    Running,
-    until,
-)
+from tests.installation import DOTENV, FILES, POSTGRES, REDIS, Kept, Running, seen_as, until
 
 # Said by a sync before it publishes, in this order.
 UNPUBLISHED = (
@@ -33,7 +25,6 @@ PUBLISHED = ("publish: publishing", "publish: publication 2")
 EXPORTED = (
     "redis: exporting",
     "redis: written",
-    "dotenv: exporting",
     "dotenv: written",
     "registry_snapshot: exporting",
     "token_lookup: exporting",
@@ -147,7 +138,7 @@ def unexported(laboratory: Laboratory) -> Kept:
     running.kill()
     lab.redis.thaw()
     # The files are written beside Redis: they may be there already.
-    lab.assert_pending(REDIS, DOTENV, either=(SNAPSHOT, LOOKUP, FOCUS))
+    lab.assert_pending(REDIS, DOTENV, either=FILES)
     return lab.at.keep("unexported")
 
 
@@ -181,7 +172,7 @@ def test_killed_in_the_middle_of_writing_redis(lab: Laboratory) -> None:
         running.kill()
         client.execute_command("CLIENT", "UNPAUSE")
     # The files are written beside Redis.
-    lab.assert_pending(REDIS, DOTENV, either=(SNAPSHOT, LOOKUP, FOCUS))
+    lab.assert_pending(REDIS, DOTENV, either=FILES)
     lab.converge()
 
 
@@ -190,27 +181,91 @@ def waits_to_write(client: object) -> bool:
     return any(one["flags"] != "N" and "b" in one["flags"] for one in listed)
 
 
-# A writer of the file that dies in the middle of it.
-DYING_WRITER = """
-import os, sys
-from pathlib import Path
-from exporters import atomic_file
-with atomic_file._temporary_beside(Path(sys.argv[1])) as (descriptor, _):
-    os.write(descriptor, b"INSTRUMENTS=1,2")
-    os.kill(os.getpid(), 9)
+# --- amid the writing of `.env`, by the sync itself ------------------------------------------
+
+# The kernel ends a process that writes beyond the size that its files may have, in mid-write;
+# Python would ignore that.
+ENDED_IN_A_WRITE = """
+import resource, runpy, signal, sys
+size = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+runpy.run_module("warehouse", run_name="__main__", alter_sys=True)
 """
+# The interpreter tells of a system call right before it; there the process dies.
+KILLED_BEFORE_A_CALL = """
+import os, runpy, signal, sys
+call, path = sys.argv.pop(1), sys.argv.pop(1)
+def die(event, given):
+    if event == call and any(str(one).startswith(path) for one in given):
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(die)
+runpy.run_module("warehouse", run_name="__main__", alter_sys=True)
+"""
+# Far more than what the sync writes to any other file.
+COMMENT = b"# " + b"x" * 8_000_000
+HALF = 1_000
 
 
-def test_what_a_dead_writer_left_beside_the_env_file_is_removed(
-    laboratory: Laboratory, unexported: Kept
-) -> None:
+def left_in(folder: Path) -> list[Path]:
+    """What dead writers left there."""
+    return [path for path in folder.rglob("*") if "warehouse-tmp" in path.name]
+
+
+def test_killed_in_the_middle_of_writing_the_env_file(laboratory: Laboratory) -> None:
     lab = laboratory
-    lab.put_back(unexported)
-    before = lab.at.env_file.read_bytes()
-    command = [sys.executable, "-c", DYING_WRITER, str(lab.at.env_file)]
-    assert lab.at.start_program(command).done().code == -signal.SIGKILL
-    left = [path for path in lab.at.env_file.parent.iterdir() if "warehouse-tmp" in path.name]
-    assert [path.read_bytes() for path in left] == [b"INSTRUMENTS=1,2"]
+    lab.put_back(lab.kept_unexported)
+    before = COMMENT + b"\nINSTRUMENTS=1\nLAST=1"
+    lab.at.env_file.write_bytes(before)
+    wanted = expected.env_with(before, dumps.tokens_of(dumps.next_day(lab.rows), "NIFTY"))
+    size = len(before) + HALF
+    command = [sys.executable, "-c", ENDED_IN_A_WRITE, str(size)]
+
+    done = lab.at.start_program([*command, "sync", "--source", str(lab.next_dump)]).done()
+
+    assert done.code == -signal.SIGXFSZ, done
     assert lab.at.env_file.read_bytes() == before
+    (left,) = left_in(lab.at.env_file.parent)
+    assert left.read_bytes() == wanted[:size]
+    assert size < len(wanted)
+    found = seen_as(lab.at.seen(), env=lab.old.env).editions(lab.old, lab.new)
+    assert (found[POSTGRES], found[REDIS]) == ("new", "new")
+
+    lab.at.sync(lab.next_dump).ok()
+    assert lab.at.env_file.read_bytes() == wanted
+    assert left_in(lab.at.env_file.parent) == []
+    assert before in [path.read_bytes() for path in (lab.at.env_file.parent / "backups").iterdir()]
+    assert seen_as(lab.at.seen(), env=lab.new.env).differing(lab.new) == []
+
+
+# The system call before which it dies, the beginning of the path, and what the file then is.
+CALLS = {
+    "written, not renamed": ("os.rename", ".env", "old"),
+    "backed up under no name yet": ("os.link", "backups/.env", "old"),
+    "just renamed": ("os.remove", ".env.", "new"),
+}
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param(when, marks=pytest.mark.exhaustive if number else ())
+        for number, when in enumerate(CALLS)
+    ],
+)
+def test_killed_at_a_step_of_writing_the_env_file(laboratory: Laboratory, when: str) -> None:
+    lab = laboratory
+    lab.put_back(lab.kept_unexported)
+    call, start, edition = CALLS[when]
+    folder = lab.at.env_file.parent
+    command = [sys.executable, "-c", KILLED_BEFORE_A_CALL, call, str(folder / start)]
+
+    done = lab.at.start_program([*command, "sync", "--source", str(lab.next_dump)]).done()
+
+    assert done.code == -signal.SIGKILL, done
+    assert len(left_in(folder)) == (edition == "old")
+    found = lab.editions()
+    assert (found[POSTGRES], found[REDIS], found[DOTENV]) == ("new", "new", edition)
     lab.converge()
-    assert not left[0].exists()
+    assert left_in(folder) == []

@@ -6,13 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.faults.conftest import Laboratory
+from tests.faults.conftest import Laboratory, cannot_run
 from tests.installation import DOTENV, LOOKUP, SNAPSHOT, Done, Kept
 
 BLOCK = 4_096
@@ -72,20 +73,26 @@ def refused(*command: str) -> bool:
 
 @contextmanager
 def immutable(path: Path) -> Iterator[None]:
-    """Not even root may write there."""
-    if refused("chattr", "+i", str(path)):
-        pytest.skip("this file system or user has no chattr +i")
+    """Nobody may write there: not even root, nor the owner of a folder."""
+    if os.geteuid() != 0 and path.is_dir():
+        mode = path.stat().st_mode
+        path.chmod(mode & ~0o222)
+        undo: Callable[[], object] = partial(path.chmod, mode)
+    elif refused("chattr", "+i", str(path)):
+        cannot_run("a file that root may not write needs root and a file system with chattr +i")
+    else:
+        undo = partial(subprocess.run, ["chattr", "-i", str(path)], check=True)
     try:
         yield
     finally:
-        subprocess.run(["chattr", "-i", str(path)], check=True)
+        undo()
 
 
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[None]:
     """A small disk of its own, or the same folder read-only."""
     if refused("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)):
-        pytest.skip("mounting needs root")
+        cannot_run("mounting a small disk needs root")
     try:
         yield
     finally:

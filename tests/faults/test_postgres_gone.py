@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.conftest import Laboratory
 from tests.faults.test_death import REPLACED, WRITTEN, publishers, worker_of
-from tests.installation import DOTENV, FOCUS, LOOKUP, REDIS, SNAPSHOT
+from tests.installation import DOTENV, FILES, REDIS
 
 
 def test_gone_before_the_sync(standing: Laboratory) -> None:
@@ -89,7 +89,7 @@ def test_gone_between_publishing_and_exporting(lab: Laboratory) -> None:
     assert "Traceback" not in done.err
     lab.postgres.start()
     # The files are written beside Redis: they may be there already.
-    lab.assert_pending(REDIS, DOTENV, either=(SNAPSHOT, LOOKUP, FOCUS))
+    lab.assert_pending(REDIS, DOTENV, either=FILES)
     lab.converge()
 
 
