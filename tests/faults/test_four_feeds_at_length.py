@@ -1,0 +1,67 @@
+"""What Kite alone is put through, over again in an installation with four feeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.conftest import Laboratory
+from tests.faults.test_clocks_and_readers import (
+    test_a_cursor_that_is_half_way_reads_the_old_rows_to_their_end,
+    test_a_hand_change_during_a_sync_is_not_lost,
+)
+from tests.faults.test_death import (
+    test_killed_in_the_middle_of_the_audit,
+    test_killed_in_the_middle_of_writing_redis,
+    test_killed_while_exporting_each_destination_is_old_or_new,
+    test_killed_while_publishing_all_tables_are_old_or_new,
+    unexported,
+)
+from tests.faults.test_postgres_gone import (
+    test_gone_between_publishing_and_exporting,
+    test_its_sessions_cut_as_a_failover_does,
+    test_stopped_while_the_candidate_is_audited,
+)
+from tests.faults.test_redis_gone import (
+    behind,
+    pending,
+    test_broken_it_stays_pending_and_is_finished_later,
+    test_killed_in_mid_write,
+)
+
+# Collected here under this module's laboratory.
+__all__ = [
+    "behind",
+    "pending",
+    "test_a_cursor_that_is_half_way_reads_the_old_rows_to_their_end",
+    "test_a_hand_change_during_a_sync_is_not_lost",
+    "test_broken_it_stays_pending_and_is_finished_later",
+    "test_gone_between_publishing_and_exporting",
+    "test_its_sessions_cut_as_a_failover_does",
+    "test_killed_in_mid_write",
+    "test_killed_in_the_middle_of_the_audit",
+    "test_killed_in_the_middle_of_writing_redis",
+    "test_killed_while_exporting_each_destination_is_old_or_new",
+    "test_killed_while_publishing_all_tables_are_old_or_new",
+    "test_stopped_while_the_candidate_is_audited",
+    "unexported",
+]
+
+pytestmark = pytest.mark.exhaustive
+
+
+@pytest.fixture(scope="module")
+def laboratory(laboratory_of_four: Laboratory) -> Laboratory:
+    return laboratory_of_four
+
+
+def test_a_canonical_file_that_was_damaged_is_mended_by_the_same_dump(
+    laboratory: Laboratory,
+) -> None:
+    lab = laboratory
+    lab.put_back(lab.kept_new)
+    path = lab.at.files / "canonical_instruments.yaml"
+    whole = path.read_bytes()
+    for damage in (b"", whole[: len(whole) // 2], whole.replace(b"RELIANCE", b"RELIENCE")):
+        path.write_bytes(damage)
+        lab.converge()
+        assert path.read_bytes() == whole
