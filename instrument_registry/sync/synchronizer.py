@@ -27,8 +27,9 @@ _LONGEST_READ: Final = 1 << 20
 # The exit codes of the warehouse's README.
 _MEANINGS: Final = {
     0: "exported",
-    2: "the warehouse refused its settings, or nothing has been published yet",
+    2: "the warehouse refused its settings, a right is missing, or nothing has been published yet",
     3: "PostgreSQL or Redis could not be reached",
+    4: "PostgreSQL refused to bring public.instruments to what is published",
     5: "some destinations are still pending, or the published tables themselves are damaged",
     6: "another run of the warehouse holds the lock; it brings the destinations up to date",
     70: "a defect of the warehouse",

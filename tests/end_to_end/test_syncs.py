@@ -199,7 +199,7 @@ def test_filter_all_stores_everything_and_leaves_subscriptions_alone(published: 
     # What was streamed goes on, but for the contract that left the dump.
     kept = {int(row["instrument_token"]) for row in published.next_rows}
     assert list(seen.active) == [token for token in published.seen.active if token in kept]
-    assert "nothing: the subscription line is as it was" in done.out
+    assert "nothing to restart: the filter leaves the INSTRUMENTS line alone" in done.out
 
 
 def test_a_comma_list_streams_several_underlyings(published: Published) -> None:

@@ -111,6 +111,11 @@ def test_export_brings_everything_to_the_last_publication(published: Published) 
         "redis"
     ] == "planned"
     assert at.seen().redis == {}
+    # As a monitor it must not be blind to a destination that it cannot read.
+    nowhere = f"redis://127.0.0.1:{closed_port()}/0"
+    blind = at.run("export", "--dry-run", "--json", REDIS_URL=nowhere)
+    assert (blind.code, blind.document["exit_code"]) == (5, 5)
+    assert "The dry run wrote nothing; 1 of " in blind.err
     said = at.run("export", "--json").ok().document
     assert said["status"] == "exported"
     seen = at.seen()
@@ -359,7 +364,7 @@ def test_a_home_that_cannot_be_written_is_told_without_a_log(published: Publishe
     done = at.sync(published.dump, WAREHOUSE_HOME=str(blocked))
     assert done.code == 3
     assert "cannot be written" in done.err
-    assert "log" not in done.err
+    assert "log holds" not in done.err
     # It ended with a word: the next run does not take it for dead.
     assert at.execute("select status from ops.sync_runs order by run_number desc limit 1") == [
         ("failed",)

@@ -63,10 +63,13 @@ def test_gone_for_a_whole_sync(lab: Laboratory) -> None:
     assert done.code == 5
     assert "out of reach" in done.err
     assert "warehouse export" in done.err
+    # The line is new already, whatever else is pending; and nobody may have read that.
+    assert "restart ingestion, so that it reads the new INSTRUMENTS line" in done.out
     assert lab.at.run("status").code == 5
     lab.redis.start()
     lab.assert_pending(REDIS)
-    lab.at.run("export").ok()
+    finished = lab.at.run("export").ok()
+    assert "if ingestion started after 20" in finished.out
     lab.assert_new()
     assert lab.at.run("status").code == 0
 

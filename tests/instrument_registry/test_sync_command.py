@@ -246,6 +246,7 @@ def outcome_of(site: Site, text: str, **said: str) -> SyncOutcome:
     [
         (2, "nothing has been published yet"),
         (3, "could not be reached"),
+        (4, "refused"),
         (5, "still pending"),
         (6, "holds the lock"),
         (70, "a defect"),
