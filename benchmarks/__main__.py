@@ -75,6 +75,7 @@ class SyncBench:
 
     def baseline(self, dump: Path) -> float:
         """The row-at-a-time sync into the servers as they are, in seconds."""
+        self.server.rest()
         database = self.server.database("baseline")
         arguments = ["-m", "benchmarks.row_at_a_time", str(dump), database]
         arguments += [self.server.redis_url, str(self.folder / "baseline.env")]
@@ -90,6 +91,7 @@ class SyncBench:
         brokers: Mapping[str, Path] | None = None,
     ) -> Measured:
         """One sync as cron would start it, of Kite alone or with the dumps of other brokers."""
+        self.server.rest()
         environment = self.environment(self.server.database("warehouse_bench"), home)
         arguments = ["-m", "warehouse", "sync", "--source", str(dump), "--as-of", as_of]
         if brokers:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -20,8 +21,8 @@ _OTHERS = {
 # Dumps of days so far apart disagree on tokens that were used again, and the gate says so.
 ACCEPTED = ("feed-conflicts-subscribed", "feed-conflicts-few")
 
-# Of every 200 rows, two change their tick or lot, one leaves and one is new: 2 % in all.
-STEP = 200
+# Of all rows: what a day changes, takes away and brings, together the 2 % of the limit.
+CHANGED, LEFT, NEW = 0.010, 0.005, 0.005
 
 
 def other_brokers() -> dict[str, Path]:
@@ -37,41 +38,62 @@ def count_rows(dump: Path) -> int:
         return sum(1 for _ in handle) - 1
 
 
-def next_day(dump: Path, target: Path) -> None:
-    """Write the dump of the next day: 2 % of the rows changed, gone or new.
+def next_day(dump: Path, target: Path) -> float:
+    """Write the dump of the next day: 2 % of the rows changed, gone or new; returns that share.
 
-    Contracts of the focus underlyings are left alone, since the gate (rightly) watches them.
+    Half of what changes are ticks, half lots. Contracts of the focus underlyings are left alone,
+    since the gate (rightly) watches them.
     """
     with gzip.open(dump, "rt", newline="") as handle:
         reader = csv.DictReader(handle)
         columns = list(reader.fieldnames or ())
         rows = list(reader)
+    shares = [number for number, row in enumerate(rows) if _is_share(row)]
+    contracts = [number for number, row in enumerate(rows) if _is_contract(row)]
+    new, left = _spread(shares, NEW * len(rows)), _spread(contracts, LEFT * len(rows))
+    others = sorted({*shares, *contracts} - new - left)
+    changed = _spread(others, CHANGED * len(rows))
+    lots = _spread(sorted(changed.intersection(contracts)), CHANGED / 2 * len(rows))
     written = []
     for number, row in enumerate(rows):
-        kind = number % STEP
-        is_share = row["segment"] in {"BSE", "NSE"} and row["tradingsymbol"] != "RELIANCE"
-        is_contract = row["segment"] in {"NFO-OPT", "MCX-OPT", "NCO-OPT"} and row["name"] not in {
-            "NIFTY",
-            "BANKNIFTY",
-        }
-        if kind in {0, 1} and (is_share or is_contract):
-            row["tick_size"] = "0.1" if row["tick_size"] != "0.1" else "0.05"
-        if kind == 2 and is_contract:  # the third of two hundred leaves
+        if number in left:
             continue
+        if number in lots:
+            row["lot_size"] = str(int(row["lot_size"]) * 2)
+        elif number in changed:
+            row["tick_size"] = "0.1" if row["tick_size"] != "0.1" else "0.05"
         written.append(row)
-        if kind == 3 and is_share:  # the fourth brings a new share
-            token = int(row["exchange_token"]) + 3_000_000
-            low = int(row["instrument_token"]) % 256
-            written.append(
-                {
-                    **row,
-                    "exchange_token": str(token),
-                    "instrument_token": str(token * 256 + low),
-                    "tradingsymbol": f"{row['tradingsymbol']}X9",
-                }
-            )
+        if number in new:
+            written.append(_listed_beside(row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(written)
     target.write_bytes(gzip.compress(text.getvalue().encode(), 6, mtime=0))
+    return (len(changed) + len(left) + len(new)) / len(rows)
+
+
+def _is_share(row: Mapping[str, str]) -> bool:
+    return row["segment"] in {"BSE", "NSE"} and row["tradingsymbol"] != "RELIANCE"
+
+
+def _is_contract(row: Mapping[str, str]) -> bool:
+    is_option = row["segment"] in {"NFO-OPT", "MCX-OPT", "NCO-OPT"}
+    return is_option and row["name"] not in {"NIFTY", "BANKNIFTY"}
+
+
+def _spread(numbers: Sequence[int], count: float) -> set[int]:
+    """So many of them, evenly over all."""
+    wanted = round(count)
+    return {numbers[place * len(numbers) // wanted] for place in range(wanted)}
+
+
+def _listed_beside(row: Mapping[str, str]) -> dict[str, str]:
+    """A new share, with numbers and a symbol that no other has."""
+    token = int(row["exchange_token"]) + 3_000_000
+    return {
+        **row,
+        "exchange_token": str(token),
+        "instrument_token": str(token * 256 + int(row["instrument_token"]) % 256),
+        "tradingsymbol": f"{row['tradingsymbol']}X9",
+    }

@@ -50,6 +50,17 @@ class Servers:
             client.flushall()
         return self.database(name)
 
+    def rest(self) -> None:
+        """Do what PostgreSQL does by itself between two days, and would do here in their middle."""
+        with psycopg.connect(self.database("postgres"), autocommit=True) as connection:
+            names = connection.execute(
+                "select datname from pg_database where datallowconn"
+            ).fetchall()
+        for (name,) in names:
+            with psycopg.connect(self.database(name), autocommit=True) as connection:
+                connection.execute("vacuum analyze")
+                connection.execute("checkpoint")
+
     def connect(self, name: str) -> psycopg.Connection:
         """A connection to one database."""
         return psycopg.connect(self.database(name))
