@@ -43,6 +43,8 @@ def create_table(
     connection.execute(
         sql.SQL(
             "create unlogged table {} (_load_id bigint not null, _line_number bigint not null, {})"
+            # It is dropped by the next landing: vacuuming it would fall into the build.
+            " with (autovacuum_enabled = false)"
         ).format(table, columns)
     )
 

@@ -2,9 +2,11 @@
     one. The patterns are plain repetitions on purpose: counted ones ({1,12}) take three
     times as long, so lengths and limits are held against the number instead. -#}
 
-{#- A whole number of zero or more that fits a 32-bit integer; `65.0` counts as 65. -#}
+{#- A whole number of zero or more that fits a 32-bit integer; `65.0` counts as 65. Up to nine
+    digits, as nearly all are, need no number of any size to be looked at first. -#}
 {% macro whole_number(text) -%}
     case
+        when length({{ text }}) <= 9 and {{ text }} ~ '^[0-9]+$' then {{ text }}::integer
         when {{ text }} ~ '^[0-9]+(\.0*)?$' and length({{ text }}) <= 40
             then case
                 when {{ text }}::numeric <= 2147483647 then {{ text }}::numeric::integer
@@ -13,11 +15,13 @@
 {%- endmacro %}
 
 {#- A decimal of zero or more that numeric(18, 6) holds without rounding: no sign, no
-    exponent, no NaN or Infinity. -#}
+    exponent, no NaN or Infinity. In eight characters, as nearly all are, there is no room for
+    a seventh decimal. -#}
 {% macro exact_decimal(text) -%}
     case
         when {{ text }} ~ '^[0-9]+(\.[0-9]+)?$' and length({{ text }}) <= 40
             then case
+                when length({{ text }}) <= 8 then {{ text }}::numeric(18, 6)
                 when
                     {{ text }}::numeric < 1000000000000
                     and scale(trim_scale({{ text }}::numeric)) <= 6
