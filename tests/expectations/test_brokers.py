@@ -53,16 +53,24 @@ def test_disagreements_are_counted_and_subscribed_ones_come_first(healthy_dsn: s
             from generate_series(1, 8) as n
             union all
             select 'dhan', 'NFO', 'D|9', 'contract', 'NFO:A', 'kite', 'A', 'NFO:B', 'NFO:A', false
+            union all
+            select 'dhan', 'NFO', 'D|9', 'strike', 'NFO:A', 'kite', 'A', '100', '105', false
+            union all
+            select 'dhan', 'NFO', 'D|8', 'expiry_date', 'NFO:C', 'kite', 'C', '2000-01-02',
+                '2000-01-03', false
             """
         )
         dhan = read_coverage(connection, "candidate")[1]
-    assert dhan.disagreements == {"lot_size": 8, "contract": 1}
-    assert dhan.differing == 8
+    assert dhan.disagreements == {"lot_size": 8, "contract": 1, "expiry_date": 1, "strike": 1}
+    # Lots, ticks and days; what else a conflict is of is counted with the conflicts.
+    assert dhan.differing == 9
     assert len(dhan.disagreement_samples) == 5
     assert dhan.disagreement_samples[0]["tradingsymbol"] == "X7"
     assert dhan.disagreement_samples[0]["subscribed"] == "yes"
     # The first of each kind before the second of any.
-    assert [sample["what"] for sample in dhan.disagreement_samples[1:3]] == ["contract", "lot_size"]
+    assert [sample["what"] for sample in dhan.disagreement_samples[1:]] == [
+        "contract", "expiry_date", "lot_size", "strike",
+    ]  # fmt: skip
 
 
 def test_a_feed_without_a_row_is_told_with_its_day(healthy_dsn: str) -> None:

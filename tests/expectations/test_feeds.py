@@ -195,9 +195,20 @@ def test_a_pair_of_contracts_is_a_conflict_and_no_disagreement_on_terms(
 ) -> None:
     execute(
         "insert into candidate.broker_disagreements values ('dhan', 'NFO', 'D|1', 'contract', "
-        "'NFO:A', 'kite', 'A', 'NFO:B', 'NFO:A', true)"
+        "'NFO:A', 'kite', 'A', 'NFO:B', 'NFO:A', true), ('dhan', 'NFO', 'D|1', 'strike', 'NFO:A', "
+        "'kite', 'A', '100', '105', true)"
     )
     assert audit(healthy_dsn)["feed-disagreements"].status == "passed"
+
+
+def test_a_day_alone_in_which_brokers_differ_is_a_disagreement(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        "insert into candidate.broker_disagreements values ('dhan', 'NFO', 'D|1', 'expiry_date', "
+        "'NFO:A', 'kite', 'A', '2026-08-26', '2026-08-25', false)"
+    )
+    assert audit(healthy_dsn)["feed-disagreements"].status == "warned"
 
 
 LIMITS = {
