@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from loader.feeds import FEEDS
-from tests.docs.conftest import PROJECT, pages
+from tests.docs.pages import PROJECT, pages
 from warehouse import exit_codes
 from warehouse.settings import FeedSettings, Settings
 
