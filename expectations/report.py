@@ -34,6 +34,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -154,16 +155,8 @@ def as_document(verdict: Verdict, context: ReportContext) -> dict[str, Any]:
 
 def as_page(verdict: Verdict, context: ReportContext) -> str:
     """The content of `summary.html`."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("expectations", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
     results = verdict.results
-    return environment.get_template("summary.html.jinja").render(
+    return _template().render(
         verdict=verdict,
         context=context,
         blocking=verdict.red_results,
@@ -175,6 +168,20 @@ def as_page(verdict: Verdict, context: ReportContext) -> str:
         has_data_docs=any(each.is_evaluated and each.origin == "gate" for each in results),
         total_seconds=sum(context.stage_seconds.values()),
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    """Compiled once: a run writes its report before and after the publication."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("expectations", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["visible"] = visible
+    return environment.get_template("summary.html.jinja")
 
 
 _ORDER: Final[Mapping[str, int]] = {

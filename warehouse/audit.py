@@ -113,14 +113,15 @@ def run_audit(
         report_dir=folder,
         thresholds=thresholds_of(warehouse.settings),
     )
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         testing = pool.submit(built.project.test, on_test)
-        results = worker.audit(request)
-        tests = testing.result()
+        auditing = pool.submit(worker.audit, request)
+        # What the report shows is read meanwhile.
+        context = _context(connection, of)
+        results, tests = auditing.result(), testing.result()
     told = [_dbt_test(connection, test) for test in tests]
     connection.commit()
     verdict = decide(results, told + [_broken(node) for node in built.broken], of.accepted)
-    context = _context(connection, of)
     audit = Audit(verdict, context, folder)
     write_report(verdict, context, folder)
     return audit
