@@ -7,7 +7,7 @@ against what both brokers wrote.
 from __future__ import annotations
 
 # Of each dump a query of (line, token, exchange, underlying, expiry, strike, type). Underlyings are
-# columns of the row, never parts of the symbol; Upstox's CSV names none.
+# columns of the row, never parts of the symbol; Upstox's CSV names none, but gives its symbol.
 TERMS = {
     "kite": """
         select
@@ -40,7 +40,7 @@ TERMS = {
                 when 'NSE_FO' then 'NFO' when 'BSE_FO' then 'BFO' when 'NCD_FO' then 'CDS'
                 when 'BCD_FO' then 'BCD' when 'MCX_FO' then 'MCX' when 'NSE_COM' then 'NCO'
             end as exchange,
-            null::text as underlying, expiry::date as expiry,
+            null::text as underlying, tradingsymbol as symbol, expiry::date as expiry,
             case when option_type <> 'FF' then strike::numeric end as strike,
             case option_type when 'FF' then 'FUT' else option_type end as type
         from staging.upstox_instruments
