@@ -94,17 +94,21 @@ def record_publication(
         return ()
     # Nobody has looked at the young tables yet: a merge would sort them whole.
     with settings(cursor, enable_mergejoin="off"):
-        before = _brokers_before(cursor, brokers, applied, as_of)
+        is_again = _is_again(cursor, publication_id, as_of)
+        # A second publication of a day tells anew of brokers that its difference does not name.
+        plan = None if is_again else _plan(brokers, applied)
+        before = _brokers_before(cursor, brokers, plan, as_of)
         touched.find_instruments(
             cursor, instruments, applied.differences.get(instruments.published.name),
             publication_id, as_of, has_continuity=CONTINUITY in applied.tables,
         )  # fmt: skip
         apply_touched(cursor, instruments, touched.INSTRUMENTS, publication_id, as_of)
         touched.find_brokers(
-            cursor, brokers, applied.differences.get(brokers.published.name), publication_id, as_of
-        )
+            cursor, brokers, applied.differences.get(brokers.published.name), publication_id, as_of,
+            is_again=is_again,
+        )  # fmt: skip
         apply_touched(cursor, brokers, touched.BROKERS, publication_id, as_of)
-        read = BrokersRead(before, _brokers_now(cursor, brokers, applied))
+        read = BrokersRead(before, _brokers_now(cursor, brokers, plan))
         record_events(cursor, instruments, brokers, publication_id, facts, read=read)
     return follow_overrides(cursor, touched.INSTRUMENTS)
 
@@ -150,16 +154,32 @@ def _has_rows(cursor: Cursor) -> bool:
     return bool(row and row[0])
 
 
+def _is_again(cursor: Cursor, publication_id: int, as_of: date) -> bool:
+    """Whether the day was published before."""
+    row = cursor.execute(
+        "select exists (select from ops.publications"
+        " where as_of_date = %s and publication_id < %s)",
+        [as_of, publication_id],
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def _plan(brokers: Versioned, applied: Applied) -> sql.Composable | None:
+    """The rows in which the brokers' table differs; None to look at all of them."""
+    difference = applied.differences.get(brokers.published.name)
+    return None if difference is None else difference.plan_table
+
+
 def _brokers_before(
-    cursor: Cursor, brokers: Versioned, applied: Applied, as_of: date
+    cursor: Cursor, brokers: Versioned, plan: sql.Composable | None, as_of: date
 ) -> tuple[str, ...]:
-    """The brokers that were read on the day before: a new one lists everything.
+    """The brokers that were read on the day before, of those of the plan.
 
     That is what began before the day, and what an earlier publication of the day has ended.
     """
     found = cursor.execute(
         _BROKERS_BEFORE.format(
-            named=_named(brokers, applied, or_else=brokers.current),
+            named=plan or brokers.published.identifier,
             current=brokers.current,
             past=brokers.past,
             as_of=sql.Literal(as_of),
@@ -168,18 +188,12 @@ def _brokers_before(
     return tuple(broker for (broker,) in found)
 
 
-def _brokers_now(cursor: Cursor, brokers: Versioned, applied: Applied) -> tuple[str, ...]:
-    """The brokers that are read: one that is switched off lists nothing."""
+def _brokers_now(
+    cursor: Cursor, brokers: Versioned, plan: sql.Composable | None
+) -> tuple[str, ...]:
+    """The brokers that are read, of those of the plan: one that is switched off lists nothing."""
     published = brokers.published.identifier
     found = cursor.execute(
-        _BROKERS_NOW.format(named=_named(brokers, applied, or_else=published), published=published)
+        _BROKERS_NOW.format(named=plan or published, published=published)
     ).fetchall()
     return tuple(broker for (broker,) in found)
-
-
-def _named(brokers: Versioned, applied: Applied, *, or_else: sql.Composable) -> sql.Composable:
-    """Where the brokers stand that the difference names; of no other anything is told."""
-    difference = applied.differences.get(brokers.published.name)
-    if difference is None or difference.plan_table is None:
-        return or_else
-    return difference.plan_table

@@ -50,18 +50,31 @@ def find_brokers(
     difference: TableDifference | None,
     publication_id: int,
     as_of: date,
+    *,
+    is_again: bool,
 ) -> None:
-    """Fill `history_brokers`, once the instruments are as they will be."""
+    """Fill `history_brokers`, once the instruments are as they will be.
+
+    Args:
+        cursor: Inside the publication's transaction.
+        versioned: The brokers' rows.
+        difference: What the publication changes of them.
+        publication_id: Its number.
+        as_of: Its day.
+        is_again: Whether the day was published before.
+    """
     remember_before(cursor, versioned, publication_id, BROKERS)
     given = [canonical_id for (canonical_id,) in cursor.execute(statements.GIVEN).fetchall()]
     of_given = statements.OF_GIVEN.format(
         published=versioned.published.identifier, given=sql.Literal(given)
     )
+    parts = _parts(versioned, difference, BROKERS, as_of) | {"current": versioned.current}
+    nothing = sql.SQL("")
     cursor.execute(
         statements.TOUCHED_BROKERS.format(
-            **_parts(versioned, difference, BROKERS, as_of),
-            current=versioned.current,
-            of_given=of_given if given else sql.SQL(""),
+            **parts,
+            of_given=of_given if given else nothing,
+            of_the_day=statements.OF_THE_DAY.format(**parts) if is_again else nothing,
         )
     )
     _judge(cursor, versioned, BROKERS, as_of)
@@ -131,8 +144,14 @@ def _judge(cursor: Cursor, versioned: Versioned, touched: str, as_of: date) -> N
             base_differs=differ(versioned, "base_row", "new_row"),
         )
     )
-    cursor.execute(sql.SQL("delete from {} as t where {}").format(name, _UNTOUCHED))
+    cursor.execute(_FORGET_UNTOUCHED.format(touched=name, as_of=sql.Literal(as_of)))
     cursor.execute(sql.SQL("analyze {}").format(name))
 
 
-_UNTOUCHED = sql.SQL("(t.is_same or not (t.has_old or t.has_new)) and t.base_from is null")
+# What began on the day itself is told anew by a second publication of the day.
+_FORGET_UNTOUCHED = sql.SQL("""
+delete from {touched} as t
+where
+    t.base_from is null
+    and (t.is_same and t.old_from < {as_of} or not (t.has_old or t.has_new))
+""")

@@ -131,11 +131,33 @@ OF_GIVEN = sql.SQL("""
     where m.canonical_id = any({given})
 """)
 
+# What began and ended on the day itself, of instruments that are touched: a second publication of
+# the day tells anew which broker did what.
+OF_THE_DAY = sql.SQL("""
+    union
+    select m.broker, m.exchange, m.broker_token
+    from {current} as c
+    inner join {published} as m
+        on
+            m.broker = c.broker and m.exchange = c.exchange
+            and m.broker_token = c.broker_token
+    where
+        c.valid_from = {as_of}
+        and m.canonical_id in (select n.new_canonical_id from history_instruments as n)
+    union
+    select p.broker, p.exchange, p.broker_token
+    from {past} as p
+    where
+        p.valid_to = {as_of} and p.superseded_by is null
+        and p.instrument_id in (select n.instrument_id from history_instruments as n)
+""")
+
 TOUCHED_BROKERS = sql.SQL("""
 create temporary table {touched} on commit drop as
 with asked as (
     {keys}
     {of_given}
+    {of_the_day}
 ),
 
 sides as materialized (

@@ -145,6 +145,25 @@ def test_a_second_publication_of_a_day_tells_brokers_anew(days: Days) -> None:
     assert days.publish(DHAN, UPSTOX, again=True) == []
 
 
+def test_a_second_publication_tells_of_a_broker_what_the_instrument_did_not_do_after_all(
+    days: Days,
+) -> None:
+    dhan = replace(DHAN, lot=75)
+    days.publish(KITE, dhan)
+    new_kite, new_dhan = replace(KITE, lot=65), replace(dhan, lot=65)
+    assert days.publish(new_kite, new_dhan) == [("lot_changed", None, None, "75", "65")]
+    assert days.publish(KITE, new_dhan, again=True) == [("lot_changed", "dhan", "2", "75", "65")]
+    assert days.publish(new_kite, new_dhan, again=True) == [("lot_changed", None, None, "75", "65")]
+
+
+def test_a_second_publication_tells_of_what_one_broker_lists_after_all(days: Days) -> None:
+    days.publish()
+    assert days.publish(KITE, DHAN) == [("listed", None, None, None, KITE.symbol)]
+    assert days.publish(DHAN, again=True) == [("listed", None, None, None, DHAN.symbol)]
+    assert days.publish(KITE, DHAN, again=True) == [("listed", None, None, None, KITE.symbol)]
+    assert days.publish(again=True) == []
+
+
 def test_a_feed_that_comes_in_the_second_publication_of_a_day_is_no_news_either(
     days: Days,
 ) -> None:
@@ -154,9 +173,13 @@ def test_a_feed_that_comes_in_the_second_publication_of_a_day_is_no_news_either(
     new = replace(DHAN, token="4", symbol="NEW", canonical_id="NFO:NEW")
     assert days.publish(KITE, DHAN, again=True) == []
     assert days.publish(KITE, DHAN, new, again=True) == []
-    # Switched off, on again on the same day.
+    # Switched off, on again on the same day: then it is new, as it was. A day later it is known.
     assert days.publish(KITE, rest=without, again=True) == []
     assert days.publish(KITE, DHAN, new, again=True) == []
+    assert days.publish(KITE, DHAN) == [("delisted", None, None, "NEW", None)]
+    later = replace(new, token="5", symbol="LATER", canonical_id="NFO:LATER")
+    assert days.publish(KITE, rest=without) == []
+    assert days.publish(KITE, DHAN, later, again=True) == [("listed", None, None, None, "LATER")]
 
 
 @pytest.mark.parametrize("key", ["the same token", "another token"])
