@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,17 @@ _ENDINGS = (".csv", ".csv.gz", ".json", ".json.gz")
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One trading day of a folder: the dumps of the feeds that have one."""
+    """One trading day of a folder.
+
+    Attributes:
+        as_of: the day.
+        dumps: of each feed that has one, its dump.
+        left_out: other dumps of that day, which differ and were written earlier.
+    """
 
     as_of: date
     dumps: Mapping[str, Path]
+    left_out: tuple[Path, ...] = ()
 
     def sources(self, feeds: Iterable[str]) -> dict[str, str | None]:
         """Where each feed's dump is; None where it is missing, as it was that day."""
@@ -43,25 +51,43 @@ def find_days(folder: Path, feeds: Sequence[str]) -> tuple[Day, ...]:
     the one written last counts.
 
     Raises:
-        UsageError: it is no folder, or holds no dated dump.
+        UsageError: it is no folder, holds no dated dump, or nobody can say which of two dumps was
+            written last.
     """
     if not folder.is_dir():
         raise UsageError(f"{str(folder)!r} is not a folder of dumps.")
-    found: dict[date, dict[str, Path]] = {}
-    for path in sorted(folder.rglob("*"), key=lambda one: (_written(one), str(one))):
+    found: dict[date, dict[str, list[Path]]] = {}
+    for path in sorted(folder.rglob("*")):
         if not path.name.endswith(_ENDINGS) or path.name.startswith(".") or not path.is_file():
             continue
         parts = path.relative_to(folder.parent).parts
         feed = next((part for part in reversed(parts[:-1]) if part in FEEDS), KITE.name)
         day = _day_of(parts)
         if day is not None and feed in feeds:
-            found.setdefault(day, {})[feed] = path
+            found.setdefault(day, {}).setdefault(feed, []).append(path)
     if not found:
         raise UsageError(
             f"{folder} holds no dated dump. Expected files such as 2026-08-17_instruments.csv.gz, "
             f"or folders named by a day, as in landing/kite/2026-08-17/."
         )
-    return tuple(Day(day, found[day]) for day in sorted(found))
+    return tuple(_day(day, found[day]) for day in sorted(found))
+
+
+def _day(as_of: date, found: Mapping[str, Sequence[Path]]) -> Day:
+    dumps, left_out = {}, []
+    for feed, paths in found.items():
+        last = max(paths, key=lambda path: path.stat().st_mtime_ns)
+        others = [path for path in paths if not filecmp.cmp(path, last, shallow=False)]
+        for path in others:
+            if path.stat().st_mtime_ns == last.stat().st_mtime_ns:
+                raise UsageError(
+                    f"Of {as_of} there are two dumps of {FEEDS[feed].title} that differ and were "
+                    f"written at the same instant, as copies may be: {path} and {last}. Nothing "
+                    f"was published: take away the one that does not count."
+                )
+        dumps[feed] = last
+        left_out += others
+    return Day(as_of, dumps, tuple(left_out))
 
 
 def within(days: Sequence[Day], since: date | None, until: date | None) -> tuple[Day, ...]:
@@ -121,10 +147,6 @@ def _day_of(parts: Sequence[str]) -> date | None:
             except ValueError:
                 continue
     return None
-
-
-def _written(path: Path) -> float:
-    return path.stat().st_mtime if path.is_file() else 0.0
 
 
 def _told(days: Sequence[date]) -> str:

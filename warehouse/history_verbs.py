@@ -142,6 +142,8 @@ def backfill(
         done: list[dict[str, Any]] = []
         for number, day in enumerate(plan.days, 1):
             display.note(f"day {number} of {len(plan.days)}: {day.as_of}")
+            for path in day.left_out:
+                display.warn(f"{path} is left out: another dump of that day was written later")
             request = replace(
                 cli.request_of(filter_text, KITE.name, accept=accept),
                 # A feed without a dump that day is missing, as it was; never asked for over the
@@ -156,7 +158,14 @@ def backfill(
 
 def _show_plan(display: Display, plan: Plan, feeds: Sequence[str]) -> None:
     document = {
-        "days": [{"as_of": day.as_of.isoformat(), **day.sources(feeds)} for day in plan.days],
+        "days": [
+            {
+                "as_of": day.as_of.isoformat(),
+                "dumps": day.sources(feeds),
+                "left_out": [str(path) for path in day.left_out],
+            }
+            for day in plan.days
+        ],
         "skipped": [day.isoformat() for day in plan.published],
     }
 
@@ -164,8 +173,10 @@ def _show_plan(display: Display, plan: Plan, feeds: Sequence[str]) -> None:
         for day in plan.days:
             for feed, path in day.sources(feeds).items():
                 console.print(f"{day.as_of}  {feed:<10} {path or 'no dump'}", soft_wrap=True)
+            for other in day.left_out:
+                console.print(f"{day.as_of}  left out   {other}, written earlier", soft_wrap=True)
         console.print(
-            f"{len(plan.days)} days to publish; {len(plan.published)} are published already."
+            f"Days to publish: {len(plan.days)}; published already: {len(plan.published)}."
         )
 
     display.close(document, lines)

@@ -96,6 +96,8 @@ def test_a_backfill_asks_no_broker_for_what_its_folder_lacks(
     dumps.write_dump(tmp_path / "days" / "2026-08-18.csv", published.next_rows)
     with serving() as broker:
         told = {"FEEDS": "kite,dhan", "DHAN_INSTRUMENTS_URL": broker.answer(reply())}
+        planned = at.run("backfill", str(tmp_path / "days"), "--dry-run", **told).ok()
+        assert "2026-08-18  dhan       no dump\nDays to publish: 1;" in planned.out
         done = at.run("backfill", str(tmp_path / "days"), **told).ok()
         assert broker.requests == []
     assert "there is no dump of Dhan of 2026-08-18" in done.out
@@ -108,13 +110,14 @@ def test_a_history_that_begins_earlier_is_made_beside_and_takes_the_hand_changes
 ) -> None:
     """What decision 11 says to do with days before the first published one."""
     at = published.at
-    share = next(row for row in published.rows if row["segment"] == "NSE" and row["name"])
+    share = [row for row in published.rows if row["segment"] == "NSE" and row["name"]][5]
     token = int(share["instrument_token"])
     at.execute("update public.instruments set is_active = true where instrument_token = %s", token)
     at.sync(published.dump).ok()
     before = at.seen()
     folder = tmp_path / "days"
-    dumps.write_dump(folder / "2026-08-14.csv", published.rows[:-100])
+    rows = [row for row in published.rows if row != share]
+    dumps.write_dump(folder / "2026-08-14.csv", rows)
     dumps.write_dump(folder / "2026-08-17.csv", published.rows)
     refused = at.run("backfill", str(folder))
     assert (refused.code, "2026-08-14 cannot go before" in refused.err) == (2, True)

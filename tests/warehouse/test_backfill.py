@@ -15,9 +15,9 @@ from warehouse.ledger import believed_days
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 8, 17), date(2026, 8, 18), date(2026, 8, 19)
 
 
-def put(path: Path, written: int = 1) -> Path:
+def put(path: Path, written: int = 1, text: str = "x") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("x")
+    path.write_text(text)
     os.utime(path, (written, written))
     return path
 
@@ -37,10 +37,23 @@ def test_days_are_told_by_names_and_by_folders(tmp_path: Path) -> None:
 
 
 def test_of_two_dumps_of_a_day_the_one_written_last_counts(tmp_path: Path) -> None:
-    put(tmp_path / "2026-08-17" / "b.csv", written=20)
-    last = put(tmp_path / "2026-08-17" / "a.csv", written=30)
-    put(tmp_path / "2026-08-17" / "c.csv", written=10)
-    assert [day.dumps["kite"] for day in find_days(tmp_path, ("kite",))] == [last]
+    folder = tmp_path / "2026-08-17"
+    earlier = put(folder / "b.csv", written=20, text="other")
+    put(folder / "d.csv", written=20)
+    last = put(folder / "a.csv", written=30)
+    put(folder / "c.csv", written=10)
+    # The same bytes again are left out without a word.
+    assert find_days(tmp_path, ("kite",)) == (Day(MONDAY, {"kite": last}, (earlier,)),)
+
+
+def test_of_two_dumps_of_a_day_and_an_instant_none_is_taken(tmp_path: Path) -> None:
+    put(tmp_path / "2026-08-17" / "a.csv")
+    put(tmp_path / "2026-08-17" / "b.csv")
+    assert len(find_days(tmp_path, ("kite",))) == 1
+    put(tmp_path / "2026-08-17" / "b.csv", text="other")
+    with pytest.raises(UsageError, match="two dumps of Kite that differ") as refused:
+        find_days(tmp_path, ("kite",))
+    assert "b.csv" in str(refused.value)
 
 
 def test_a_folder_without_a_dated_dump_is_refused(tmp_path: Path) -> None:
