@@ -41,6 +41,14 @@ TOKEN = {
     "kite": "exchange_token", "angel_one": "token", "dhan": "SEM_SMST_SECURITY_ID",
     "upstox": "exchange_token",
 }  # fmt: skip
+# What says that a row is an index.
+INDICES = {
+    "kite": ("segment", {"INDICES"}), "angel_one": ("instrumenttype", {"AMXIDX"}),
+    "dhan": ("SEM_INSTRUMENT_NAME", {"INDEX"}),
+    "upstox": (
+        "segment", {"NSE_INDEX", "BSE_INDEX", "MCX_INDEX", "GLOBAL_INDEX", "GLOBAL_INDICATOR"},
+    ),
+}  # fmt: skip
 ONE_OF = 40
 # Two weeks that Dhan calls by their month, as it does the others of it; and Kite's next.
 FOCUS_DAYS = ("2026-02-17", "2026-03-02", "2026-08-18")
@@ -122,9 +130,10 @@ def market_of(
 # --- a part of each dump ---
 
 
-def is_taken(token: str) -> bool:
-    """The same contracts of every broker, for they have the same exchange token."""
-    return zlib.crc32(token.encode()) % ONE_OF == 0
+def is_taken(feed: str, row: dict[str, Any]) -> bool:
+    """The same contracts of every broker, for they have the same exchange token; every index."""
+    column, words = INDICES[feed]
+    return row.get(column) in words or zlib.crc32(row[TOKEN[feed]].encode()) % ONE_OF == 0
 
 
 def some_rows(feed: str, path: Path, folder: Path) -> Path:
@@ -132,14 +141,14 @@ def some_rows(feed: str, path: Path, folder: Path) -> Path:
     taken = folder / path.name.removesuffix(".gz")
     with gzip.open(path, "rt", newline="", encoding="utf-8") as source:
         if path.name.endswith(".json.gz"):
-            rows: list[Any] = [row for row in json.load(source) if is_taken(row[TOKEN[feed]])]
+            rows: list[Any] = [row for row in json.load(source) if is_taken(feed, row)]
             taken.write_text(json.dumps(rows))
             return taken
         reader = csv.DictReader(source)
         with taken.open("w", newline="") as target:
             writer = csv.DictWriter(target, reader.fieldnames or ())
             writer.writeheader()
-            writer.writerows(row for row in reader if is_taken(row[TOKEN[feed]]))
+            writer.writerows(row for row in reader if is_taken(feed, row))
     return taken
 
 
@@ -162,6 +171,44 @@ def test_some_instruments_of_each_broker_are_found_under_every_spelling(some: Ma
         swept = sweep(some.published, some.registry)
         assert swept.wrong == [], sweep.__name__
         assert sum(swept.counts.values()) > 1_000
+
+
+# Of each broker's indices those that Kite, or a broker before it, has by name or alias, and others.
+OF_INDICES = {
+    ("angel_one", "NSE"): (57, 0), ("angel_one", "BSE"): (29, 11), ("angel_one", "MCX"): (0, 17),
+    ("angel_one", "NCDEX"): (0, 6),
+    ("dhan", "NSE"): (119, 0), ("dhan", "BSE"): (74, 1),
+    ("upstox", "NSE"): (135, 4), ("upstox", "BSE"): (77, 0), ("upstox", "GLOBAL"): (10, 3),
+}  # fmt: skip
+# What contracts are written on, and what people look at.
+MAIN_INDICES = {
+    "NIFTY 50", "NIFTY BANK", "SENSEX", "NIFTY FIN SERVICE", "NIFTY MID SELECT", "NIFTY NEXT 50",
+    "BANKEX", "SENSEX50", "INDIA VIX", "NIFTY 100", "NIFTY 200", "NIFTY 500", "NIFTY MIDCAP 50",
+    "NIFTY MIDCAP 100", "NIFTY MIDCAP 150", "NIFTY SMLCAP 100", "NIFTY SMLCAP 250", "NIFTY AUTO",
+    "NIFTY IT", "NIFTY PHARMA", "NIFTY FMCG", "NIFTY METAL", "NIFTY REALTY", "NIFTY ENERGY",
+    "NIFTY MEDIA", "NIFTY INFRA", "NIFTY PSU BANK", "NIFTY PVT BANK", "NIFTY CPSE", "BSE100",
+    "BSE200", "BSE500",
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("some")
+def test_each_brokers_indices_are_those_of_the_brokers_before_it(database: Database) -> None:
+    """Matched by name or alias alone; every index of the four dumps is among the rows."""
+    found = rows_of(
+        database,
+        "select broker, exchange, count(*) filter (where match_status = 'matched') as matched,"
+        " count(*) filter (where match_status = 'unmatched') as unmatched, count(*) as rows,"
+        " array_agg(canonical_id) filter (where match_status = 'matched') as ids"
+        " from candidate.int_broker_instruments__matched where kind = 'index' group by 1, 2",
+    )
+    told = {(row["broker"], row["exchange"]): (row["matched"], row["unmatched"]) for row in found}
+    assert told == OF_INDICES
+    assert all(row["rows"] == row["matched"] + row["unmatched"] for row in found)
+    for broker in ("angel_one", "dhan", "upstox"):
+        ids = [name for row in found if row["broker"] == broker for name in row["ids"] or ()]
+        assert {f"INDEX:{name}" for name in MAIN_INDICES} <= set(ids), broker
+        # Dhan lists one of them under two tokens.
+        assert len(ids) - len(set(ids)) == (broker == "dhan")
 
 
 # --- all of them ---
