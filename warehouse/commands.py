@@ -22,7 +22,7 @@ from warehouse.exit_codes import GATE_RED
 from warehouse.ledger import believed_days, last_publication, report_paths
 from warehouse.pipeline import run_sync
 from warehouse.recorded_run import finish, recorded_run
-from warehouse.sample_guard import guard_publications, guard_servers
+from warehouse.sample_guard import guard_export, guard_publications, guard_servers
 from warehouse.servers import EmbeddedServers
 from warehouse.session import Warehouse, open_warehouse, postgres_url, read_warehouse
 from warehouse.settings import Settings
@@ -76,6 +76,8 @@ def export(settings: Settings, clock: Clock, display: Display, *, dry_run: bool)
         publication = last_publication(warehouse.connection)
         if publication is None:
             raise UsageError("Nothing has been published yet: run `warehouse sync` first.")
+        if not dry_run:
+            guard_export(settings, publication)
         result = SyncResult("exported", publication.as_of_date, publication.filter)
         result.source = publication.source or ""
         result.publication_id = publication.publication_id

@@ -28,6 +28,21 @@ def guard_servers(settings: Settings, request: SyncRequest) -> None:
         )
 
 
+def guard_export(settings: Settings, publication: LastPublication) -> None:
+    """Keep a sample that was published on the embedded PostgreSQL from a Redis named since.
+
+    Raises:
+        UsageError: nothing was started.
+    """
+    is_trial = settings.database_url is None
+    if publication.is_sample and is_trial and settings.redis_url is not None:
+        raise UsageError(
+            f"{MADE_UP} What is published here is {publication.told}, and REDIS_URL names a server "
+            f"that programs may trade on: nothing was exported, and consumers keep what they have. "
+            f"Export without REDIS_URL, or sync a real dump."
+        )
+
+
 def guard_publications(request: SyncRequest, before: LastPublication | None) -> None:
     """Keep the sample and real dumps from following each other in one warehouse.
 

@@ -9,7 +9,7 @@ import pytest
 
 from warehouse.errors import UsageError
 from warehouse.ledger import LastPublication
-from warehouse.sample_guard import guard_publications, guard_servers
+from warehouse.sample_guard import guard_export, guard_publications, guard_servers
 from warehouse.settings import Settings
 from warehouse.sync_request import SyncRequest
 
@@ -49,6 +49,18 @@ def test_the_embedded_servers_take_it_and_files_are_no_sample() -> None:
     own = Settings(**SERVERS)  # type: ignore[arg-type]
     for request in (KITE, replace(SAMPLE, source="/tmp/sample.csv")):
         guard_servers(own, request)
+
+
+def test_a_published_sample_is_not_exported_to_a_redis_that_was_named_since() -> None:
+    """Published on the embedded servers, and then REDIS_URL was put into .env."""
+    named = Settings(redis_url=SERVERS["redis_url"])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="nothing was exported") as refused:
+        guard_export(named, OF_SAMPLE)
+    assert "secret" not in str(refused.value)
+    guard_export(named, OF_KITE)
+    guard_export(Settings(), OF_SAMPLE)
+    # On servers that are all named it was published with FORCE=1.
+    guard_export(Settings(**SERVERS), OF_SAMPLE)  # type: ignore[arg-type]
 
 
 def test_the_sample_is_refused_over_a_real_publication() -> None:
