@@ -104,7 +104,7 @@ def audit_candidate(
     *,
     result: SyncResult,
 ) -> Audit:
-    """Audit the candidate and write the report.
+    """Audit the candidate and write the report; the audit is in the result, also a red one.
 
     Raises:
         GateRed: naming the rules, the report and what consumers still see.
@@ -131,6 +131,7 @@ def audit_candidate(
             on_test=stage.advance,
         )
         stage.done(audit.verdict.told)
+    result.audit = audit
     context.run.update(verdict=audit.verdict.colour, report_path=str(audit.summary_html))
     context.run.accept(audit.accepted, at=context.warehouse.clock.now(), by=operator_name())
     for line in audit.warnings:

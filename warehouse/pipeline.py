@@ -24,10 +24,11 @@ from exporters.postgres import (
 from warehouse import audit, destinations
 from warehouse.build import BuildReport, DbtProject
 from warehouse.candidate import audit_candidate, build_candidate, require_whole
-from warehouse.errors import UsageError
+from warehouse.errors import GateRed, UsageError
 from warehouse.fingerprint import fingerprint, project_digest
 from warehouse.intake import FeedDump, fetch_dumps, land_dumps
 from warehouse.ledger import LastPublication, last_publication, told_to_consumers
+from warehouse.refusal import land_instead_of_refused
 from warehouse.settings import DBT_PROJECT
 from warehouse.sync_request import FeedLoad, SyncContext, SyncResult
 
@@ -124,11 +125,22 @@ def _is_published(
     before: LastPublication | None,
     dumps: Sequence[FeedDump],
 ) -> bool:
-    if before is None or context.request.force or context.request.build_only:
+    if context.request.build_only:
         return False
-    is_same = before.fingerprint == _fingerprint(
-        context, {found.feed.name: found.identity for found in dumps}
-    )
+    identities = {found.feed.name: found.identity for found in dumps}
+    return _is_last(context, connection, before, identities)
+
+
+def _is_last(
+    context: SyncContext,
+    connection: psycopg.Connection,
+    before: LastPublication | None,
+    dumps: Mapping[str, str],
+) -> bool:
+    """Whether the last publication was built from these dumps, and is wished as it is."""
+    if before is None or context.request.force:
+        return False
+    is_same = before.fingerprint == _fingerprint(context, dumps)
     return is_same and not unpublished_overrides(connection)
 
 
@@ -178,12 +190,27 @@ def _publish_audited(
     worker: GateWorker,
     result: SyncResult,
 ) -> SyncResult:
-    """Build, audit and publish; again from the build when subscriptions changed meanwhile."""
+    """Build, audit and publish.
+
+    Again from the build when subscriptions changed meanwhile, or when the dump of another broker
+    than Kite is all that the gate refuses: then with what was published of it.
+    """
     for attempt in range(1, BUILDS_AT_MOST + 1):
         report = build_candidate(context, connection, result.loads, project)
         oids = candidate_oids(connection, CANDIDATE, report.published_names)
         built = audit.Built(project, report.broken)
-        result.audit = audit_candidate(context, connection, worker, built, result=result)
+        try:
+            result.audit = audit_candidate(context, connection, worker, built, result=result)
+        except GateRed:
+            is_last_build = attempt == BUILDS_AT_MOST
+            if is_last_build or not land_instead_of_refused(context, connection, result):
+                raise
+            dumps = {name: load.identity for name, load in result.loads.items()}
+            if _is_last(context, connection, result.before, dumps) and _repair(
+                context, connection, result
+            ):
+                return result
+            continue
         request = _publish_request(context, report, result.loads, oids)
         if context.request.dry_run:
             return _plan_only(context, connection, request, result)

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 
-from expectations.gate import RuleResult, Thresholds, decide
+from expectations.gate import DbtTestResult, RuleResult, Thresholds, decide
 from expectations.rules import feed_changes, feeds, matching
 from tests.expectations import builder
 from tests.expectations.damages import CHANGED_THERE, GONE, OFF
@@ -241,6 +241,7 @@ def test_each_broker_is_judged_by_the_part_of_its_own_rows(
         assert result.observed.startswith(f"most at dhan: {rows + more}, ")
         assert result.observed.endswith(f"{2 * (rows + more)} at all brokers")
         assert {row["broker"] for row in result.samples} == ({"dhan"} if more else set())
+    assert decide(found.values()).refused_feeds == (("dhan",) if more else ())
 
 
 def test_what_stands_in_for_a_dump_cannot_have_changed(
@@ -341,6 +342,27 @@ def test_brokers_of_whose_changes_nobody_says_anything_are_an_unfinished_candida
     found = audit(healthy_dsn)
     assert {each.status for each in found.values()} == {"not_evaluated"}
     assert "broker_instrument_changes" in found["feed-churn-lot"].observed
+
+
+def test_a_dump_is_refused_alone_only_where_nothing_else_is_red(
+    audit: Audit, execute: Execute, healthy_dsn: str
+) -> None:
+    execute(
+        CHANGED_THERE.format(
+            change="lot_changed", count=150, old="'1'", new="'10'", is_active="false"
+        )
+    )
+    found = audit(healthy_dsn)
+    assert decide(found.values()).refused_feeds == ("dhan",)
+    accepted = decide(found.values(), accepted={"feed-churn-lot": "announced"})
+    assert (accepted.is_green, accepted.refused_feeds) == (True, ())
+    broken = [DbtTestResult("a_test", "error", "fail", 1)]
+    assert decide(found.values(), broken).refused_feeds == ()
+    assert decide(found.values(), []).refused_feeds == ()
+    execute("insert into candidate.excluded_rows values ('upstox', 'NSE', 'invented', 7, '{}')")
+    both = decide(audit(healthy_dsn).values())
+    assert {each.rule for each in both.red_results} == {"feed-churn-lot", "feed-rows-reconcile"}
+    assert both.refused_feeds == ()
 
 
 def test_settings_that_require_no_exchange_leave_nothing_to_judge(

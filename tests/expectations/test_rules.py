@@ -54,7 +54,10 @@ def test_damage_is_told_by_its_rule(
         execute(damage.sql)
     found = audit(healthy_dsn, **damage.changes)
     result = found[damage.rule]
-    severity = next(rule.severity for rule in RULES if rule.id == damage.rule)
+    rule = next(rule for rule in RULES if rule.id == damage.rule)
+    severity = rule.severity
+    assert bool(result.refuses) is rule.refuses_dumps
+    assert set(result.refuses) <= {"dhan", "upstox"}
     assert result.status == ("failed" if severity == "error" else "warned"), result.observed
     assert result.unexpected_count > 0
     assert damage.told in result.observed + json.dumps([dict(row) for row in result.samples])
