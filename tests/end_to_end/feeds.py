@@ -120,6 +120,16 @@ class Dumps:
             }
         return found
 
+    def mappings_with_angel_one_of(self, before: Dumps) -> Mappings:
+        """The same when Angel One's dump is that of an earlier day."""
+        found = self.mappings()
+        for mappings in found.values():
+            mappings.pop("angel_one", None)
+        for name, mappings in before.mappings().items():
+            if "angel_one" in mappings:
+                found.setdefault(name, {})["angel_one"] = mappings["angel_one"]
+        return found
+
 
 def mappings_in(path: Path) -> Mappings:
     """The same, as any YAML reader finds it in a canonical_instruments.yaml."""

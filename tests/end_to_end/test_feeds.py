@@ -1,18 +1,20 @@
-"""Several brokers in one sync: each down, refused, stale, back again; Kite's consumers see Kite."""
+"""Four brokers in one sync: each down, refused, stale, back again; Kite's consumers see Kite."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.end_to_end import dumps, feeds
+from tests.end_to_end import dumps, expected, feeds
 from tests.end_to_end.conftest import Published
 from tests.installation import DOTENV, LOOKUP, Done, Kept
+from tests.loader.broker import Broker, reply, serving
 
 NOWHERE = "http://localhost:9/dump"
 IMPATIENT = {"FETCH_ATTEMPTS": "1", "FETCH_CONNECT_TIMEOUT_SECONDS": "1"}
@@ -22,12 +24,11 @@ DAY_ONE, DAY_TWO = "2026-08-17", "2026-08-18"
 
 
 @dataclass(frozen=True)
-class ThreeFeeds:
-    """An installation with Kite, Upstox and Dhan, published once."""
+class FourFeeds:
+    """An installation with Kite, Angel One, Upstox and Dhan, published once."""
 
     first: Published
-    upstox: Path
-    dhan: Path
+    dumps: feeds.Dumps
     kept: Kept
 
     @property
@@ -35,20 +36,19 @@ class ThreeFeeds:
         return self.first.at
 
     def sync(self, dump: Path | str | None = None, *arguments: str, **settings: str) -> Done:
-        """A sync of all three, unless the settings say otherwise."""
+        """A sync of all four, unless the settings say otherwise."""
         told = self.settings(**settings)
         done: Done = self.at.sync(dump or self.first.dump, *arguments, **told)
         return done
 
     def settings(self, **settings: str) -> dict[str, str]:
-        """The environment of a sync of all three."""
-        return {
-            "FEEDS": "kite,upstox,dhan",
-            "UPSTOX_SOURCE": str(self.upstox),
-            "DHAN_SOURCE": str(self.dhan),
-            **IMPATIENT,
-            **settings,
-        }
+        """The environment of a sync of all four."""
+        return {**self.dumps.settings, **IMPATIENT, **settings}
+
+    @property
+    def canonical(self) -> Path:
+        path: Path = self.at.files / "canonical_instruments.yaml"
+        return path
 
     def rows(self, which: str = "true") -> Counter[str]:
         """Published rows by broker."""
@@ -64,176 +64,252 @@ class ThreeFeeds:
 
 
 @pytest.fixture(scope="session")
-def kept_feeds(
-    first_publication: Published, tmp_path_factory: pytest.TempPathFactory
-) -> ThreeFeeds:
+def kept_feeds(first_publication: Published, tmp_path_factory: pytest.TempPathFactory) -> FourFeeds:
     folder = tmp_path_factory.mktemp("feeds")
     at, rows = first_publication.at, first_publication.rows
     at.wipe()
-    published = ThreeFeeds(
+    published = FourFeeds(
         first_publication,
-        feeds.upstox(folder / "upstox.json", rows),
-        feeds.dhan(folder / "dhan.csv", rows),
+        feeds.Dumps.of(folder, rows),
         first_publication.kept,
     )
     published.sync().ok()
-    return ThreeFeeds(first_publication, published.upstox, published.dhan, at.keep("three-feeds"))
+    return replace(published, kept=at.keep("four-feeds"))
 
 
 @pytest.fixture
-def three(kept_feeds: ThreeFeeds) -> Any:
+def four(kept_feeds: FourFeeds) -> Any:
     kept_feeds.at.put_back(kept_feeds.kept)
     yield kept_feeds
     kept_feeds.at.close()
 
 
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with serving() as served:
+        yield served
+
+
 def test_every_brokers_rows_are_matched_and_kites_consumers_see_what_they_did(
-    three: ThreeFeeds,
+    four: FourFeeds,
 ) -> None:
-    contracts = len(feeds.contracts(three.first.rows))
-    assert three.rows("match_status = 'matched'") == {"upstox": contracts, "dhan": contracts}
-    assert three.rows()["kite"] == len(three.first.rows)
-    ((instruments,),) = three.at.execute("select count(*) from marts.instruments")
-    assert instruments == three.rows()["kite"]
-    seen, alone = three.at.seen(), three.first.seen
+    contracts = len(feeds.contracts(four.first.rows))
+    assert four.rows("match_status = 'matched'") == {
+        "angel_one": len(feeds.of_angel_one(four.first.rows)),
+        "upstox": contracts,
+        "dhan": contracts,
+    }
+    assert four.rows()["kite"] == len(four.first.rows)
+    ((instruments,),) = four.at.execute("select count(*) from marts.instruments")
+    assert instruments == four.rows()["kite"]
+    seen, alone = four.at.seen(), four.first.seen
     assert seen.redis == alone.redis
     assert seen.active == alone.active
-    assert three.at.env_tokens() == list(dumps.tokens_of(three.first.rows, "NIFTY"))
+    assert four.at.env_tokens() == list(dumps.tokens_of(four.first.rows, "NIFTY"))
     assert seen.token_lookup == alone.token_lookup
     assert seen.registry
     listed = {row[5][3] for row in seen.registry[2]}
-    assert listed == {"zerodha", "upstox", "dhan"}
-    told = three.feeds()
+    assert listed == {"zerodha", "angel_one", "upstox", "dhan"}
+    told = four.feeds()
     assert {name: feed["is_stale"] for name, feed in told.items()} == dict.fromkeys(
-        ("kite", "upstox", "dhan"), False
+        feeds.FEEDS, False
     )
-    assert "upstox" in (three.at.files / "canonical_instruments.yaml").read_text()
+    assert feeds.mappings_in(four.canonical) == four.dumps.mappings()
 
 
-def test_the_registrys_monitor_finds_every_brokers_spelling_in_step(three: ThreeFeeds) -> None:
+def test_every_brokers_units_are_one(four: FourFeeds) -> None:
+    """Rupees, lots and days of one contract are the same, whatever each broker counted in."""
+    compared = four.at.execute(
+        """
+        select
+            other.broker,
+            count(*) filter (where other.exchange in ('CDS', 'NCO')),
+            count(*) filter (
+                where (other.strike, other.tick_size_inr, other.lot_size, other.expiry_date)
+                is distinct from (kite.strike, kite.tick_size_inr, kite.lot_size, kite.expiry_date)
+            )
+        from marts.broker_instruments as other
+        inner join marts.broker_instruments as kite
+            on other.canonical_id = kite.canonical_id and kite.broker = 'kite'
+        where other.broker <> 'kite' and other.expiry_date is not null
+        group by 1 order by 1
+        """
+    )
+    assert [(broker, differing) for broker, _, differing in compared] == [
+        ("angel_one", 0), ("dhan", 0), ("upstox", 0),
+    ]  # fmt: skip
+    assert compared[0][1] > 100, "currencies and NCO's commodities have units of their own"
+    assert four.at.execute("select * from marts.broker_disagreements") == []
+
+
+def test_the_registrys_monitor_finds_every_brokers_spelling_in_step(four: FourFeeds) -> None:
     program = [sys.executable, "-m", "instrument_registry.registry_sync_monitor"]
-    done = three.at.start_program([*program, "--check", "--json"]).done().ok()
+    done = four.at.start_program([*program, "--check", "--json"]).done().ok()
     found = done.document["status"]
     assert found["focus"] | {"underlyings": []} == {
-        "contracts": 258, "listings": 774, "underlyings": [],
+        "contracts": 258, "listings": 1_032, "underlyings": [],
     }  # fmt: skip
     held = {name: one["held"] for name, one in found["holders"].items()}
     # Dhan spells contracts of two weeks alike, so there are fewer symbols than listings.
-    assert 258 < held.pop("focus_file") < 774
+    assert 258 < held.pop("focus_file") < 1_032
     assert held == {
-        "focus_registry": 774, "published_table": 258, "token_lookup": 258,
-        "registry_snapshot": 774,
+        "focus_registry": 1_032, "published_table": 258, "token_lookup": 258,
+        "registry_snapshot": 1_032,
     }  # fmt: skip
 
 
-def test_the_same_dumps_again_build_nothing(three: ThreeFeeds) -> None:
-    before = three.at.seen()
-    done = three.sync().ok()
+def test_the_same_dumps_again_build_nothing(four: FourFeeds) -> None:
+    before = four.at.seen()
+    done = four.sync().ok()
     assert "Already published" in done.out
-    assert three.at.seen().is_like(before)
+    assert four.at.seen().is_like(before)
 
 
-def test_a_broker_that_is_down_stays_as_published_and_is_marked_stale(three: ThreeFeeds) -> None:
-    before = three.rows()
-    done = three.sync(three.first.next_dump, "--as-of", DAY_TWO, DHAN_SOURCE=NOWHERE).ok()
+def test_a_broker_that_is_down_stays_as_published_and_is_marked_stale(four: FourFeeds) -> None:
+    before = four.rows()
+    done = four.sync(four.first.next_dump, "--as-of", DAY_TWO, DHAN_SOURCE=NOWHERE).ok()
     assert "Dhan has no dump for today: its rows of 2026-08-17 stay, marked stale" in done.out
-    assert three.rows()["dhan"] == before["dhan"]
-    assert three.rows("is_stale") == {"dhan": before["dhan"]}
-    ((day,),) = three.at.execute(
+    assert four.rows()["dhan"] == before["dhan"]
+    assert four.rows("is_stale") == {"dhan": before["dhan"]}
+    ((day,),) = four.at.execute(
         "select distinct stale_as_of_date::text from marts.broker_instruments where is_stale"
     )
     assert day == DAY_ONE
-    assert three.feeds()["dhan"]["is_stale"] is True
-    assert "dhan 2026-08-17 (stale)" in three.at.run("status").out
+    assert four.feeds()["dhan"]["is_stale"] is True
+    assert "dhan 2026-08-17 (stale)" in four.at.run("status").out
 
     # The same trouble again is nothing new; the broker's return is.
-    again = three.sync(three.first.next_dump, "--as-of", DAY_TWO, DHAN_SOURCE=NOWHERE).ok()
+    again = four.sync(four.first.next_dump, "--as-of", DAY_TWO, DHAN_SOURCE=NOWHERE).ok()
     assert "Already published" in again.out
-    three.sync(three.first.next_dump, "--as-of", DAY_TWO).ok()
-    assert three.rows("is_stale") == {}
+    four.sync(four.first.next_dump, "--as-of", DAY_TWO).ok()
+    assert four.rows("is_stale") == {}
+
+
+def said_by_angel_one(four: FourFeeds) -> list[tuple[Any, ...]]:
+    """Its published rows, without what the warehouse says of them."""
+    return [
+        tuple(row[0].items())
+        for row in four.at.execute(
+            "select to_jsonb(t) - array['is_stale', 'stale_as_of_date', 'canonical_id', "
+            "'match_status', 'match_reason'] from marts.broker_instruments as t "
+            "where broker = 'angel_one' order by exchange, broker_token"
+        )
+    ]
 
 
 def test_a_broker_whose_dump_is_refused_does_not_stop_the_others(
-    three: ThreeFeeds, tmp_path: Path
+    four: FourFeeds, tmp_path: Path, broker: Broker
 ) -> None:
-    before = three.rows()
-    lines = three.dhan.read_text().splitlines(keepends=True)
-    broken = tmp_path / "ragged.csv"
-    broken.write_text("".join([*lines[:700], "NSE,D,1\n", *lines[700:]]))
-    text = three.upstox.read_text()
+    """A nested value; its error page with status 200; an array that is cut off."""
+    before, counts = said_by_angel_one(four), four.rows()
+    text = four.dumps.angel_one.read_text()
+    cut, nested = tmp_path / "cut.json", tmp_path / "nested.json"
+    cut.write_text(text[: len(text) // 2])
+    nested.write_text(text.replace('"lotsize": "65"', '"lotsize": {"units": 65}', 1))
+    page = b'{"status": false, "message": "Invalid Token", "errorcode": "AG8001", "data": ""}'
+    broker.answer(reply(page, kind="application/json"))
+    day_two = (four.first.next_dump, "--as-of", DAY_TWO)
+    newer = feeds.Dumps.of(tmp_path / "newer", four.first.next_rows)
+    at_its_url = {"ANGEL_ONE_SOURCE": "angel_one", "ANGEL_ONE_INSTRUMENTS_URL": broker.url}
+
+    done = four.sync(*day_two, **{**newer.settings, "ANGEL_ONE_SOURCE": str(nested)}).ok()
+
+    assert "Angel One has no dump for today: its rows of 2026-08-17 stay, marked stale" in done.out
+    assert "holds an object" in done.out
+    assert said_by_angel_one(four) == before
+    assert four.rows("is_stale") == {"angel_one": counts["angel_one"]}
+    assert four.at.seen().redis == expected.redis_hashes(four.first.next_rows)
+    assert four.at.env_tokens() == dumps.tokens_of(four.first.next_rows, "NIFTY")
+    assert feeds.mappings_in(four.canonical) == newer.mappings_with_angel_one_of(four.dumps)
+
+    # However it is refused, the rows that stand in are the same: nothing new to publish.
+    for source, word in (
+        (at_its_url, "Invalid Token"),
+        ({"ANGEL_ONE_SOURCE": str(cut)}, "cut short"),
+    ):
+        again = four.sync(*day_two, **{**newer.settings, **source}).ok()
+        assert word in again.out
+        assert "Already published" in again.out
+    assert broker.requests
+    assert said_by_angel_one(four) == before
+
+
+def test_two_brokers_refused_at_once_do_not_stop_the_others(
+    four: FourFeeds, tmp_path: Path
+) -> None:
+    before = four.rows()
+    lines = four.dumps.dhan.read_text().splitlines(keepends=True)
+    ragged = tmp_path / "ragged.csv"
+    ragged.write_text("".join([*lines[:700], "NSE,D,1\n", *lines[700:]]))
     nested = tmp_path / "nested.json"
+    text = four.dumps.upstox.read_text()
     nested.write_text(text.replace('"weekly": false', '"weekly": [1]', 1))
 
-    done = three.sync(
-        three.first.next_dump,
-        "--as-of",
-        DAY_TWO,
-        DHAN_SOURCE=str(broken),
+    done = four.sync(
+        *(four.first.next_dump, "--as-of", DAY_TWO),
+        DHAN_SOURCE=str(ragged),
         UPSTOX_SOURCE=str(nested),
     ).ok()
 
     assert "line 701" in done.out
     assert "element 1" in done.out
-    assert three.rows("is_stale") == {"dhan": before["dhan"], "upstox": before["upstox"]}
+    assert four.rows("is_stale") == {"dhan": before["dhan"], "upstox": before["upstox"]}
 
 
-def test_kite_down_leaves_its_own_consumers_alone(three: ThreeFeeds, tmp_path: Path) -> None:
-    newer = feeds.upstox(tmp_path / "newer.json", three.first.rows[:-200])
-    before = three.at.seen().by_destination()
-    done = three.sync(
+def test_kite_down_leaves_its_own_consumers_alone(four: FourFeeds, tmp_path: Path) -> None:
+    newer = feeds.upstox(tmp_path / "newer.json", four.first.rows[:-200])
+    before = four.at.seen().by_destination()
+    done = four.sync(
         "kite", "--as-of", DAY_ONE, KITE_INSTRUMENTS_URL=NOWHERE, UPSTOX_SOURCE=str(newer)
     ).ok()
     assert "Kite has no dump for today" in done.out
-    assert three.rows("is_stale")["kite"] == len(three.first.rows)
-    seen = three.at.seen().by_destination()
+    assert four.rows("is_stale")["kite"] == len(four.first.rows)
+    seen = four.at.seen().by_destination()
     for destination in (DOTENV, LOOKUP):
         assert seen[destination] == before[destination], destination
 
 
-def test_with_every_broker_down_nothing_is_published(three: ThreeFeeds) -> None:
-    before = three.at.seen()
-    done = three.sync(
+def test_with_every_broker_down_nothing_is_published(four: FourFeeds) -> None:
+    before = four.at.seen()
+    done = four.sync(
         "kite", "--as-of", DAY_TWO,
-        KITE_INSTRUMENTS_URL=NOWHERE, UPSTOX_SOURCE=NOWHERE, DHAN_SOURCE=NOWHERE,
+        KITE_INSTRUMENTS_URL=NOWHERE, ANGEL_ONE_SOURCE=NOWHERE, UPSTOX_SOURCE=NOWHERE,
+        DHAN_SOURCE=NOWHERE,
     )  # fmt: skip
     assert done.code == UNAVAILABLE
     assert "Kite gave no dump" in done.err
-    assert three.at.seen().is_like(before)
+    assert four.at.seen().is_like(before)
 
 
-def test_a_dump_that_was_never_published_does_not_stand_in(
-    three: ThreeFeeds, tmp_path: Path
-) -> None:
-    """Staging may hold the rows of a dry run: the last good ones are landed again."""
-    before = three.rows()
-    other = feeds.dhan(tmp_path / "other.csv", three.first.rows[: len(three.first.rows) // 2])
-    done = three.sync(
-        three.first.next_dump, "--as-of", DAY_TWO, "--dry-run", DHAN_SOURCE=str(other)
+def test_a_dump_that_the_gate_refuses_stops_nobody_else(four: FourFeeds, tmp_path: Path) -> None:
+    """Dhan counts lots in another unit on day two: what landed of that never stands in."""
+    before = four.rows()
+    lots = "select broker_token, lot_size from marts.broker_instruments where broker = 'dhan'"
+    published = sorted(four.at.execute(lots))
+    rows = [{**row, "lot_size": f"{float(row['lot_size']) * 10:.0f}"} for row in four.first.rows]
+    told = {"DHAN_SOURCE": str(feeds.dhan(tmp_path / "lots.csv", rows))}
+
+    done = four.sync(four.first.next_dump, "--as-of", DAY_TWO, **told).ok()
+
+    assert (
+        "its rows of 2026-08-17 stay, marked stale (the gate refuses it: feed-churn-lot" in done.out
     )
-    assert done.code == GATE_RED
-    assert "feed-rows-collapsed failed" in done.err
-    ((staged,),) = three.at.execute("select count(*) from staging.dhan_instruments")
-    assert staged < before["dhan"]
-
-    three.sync(three.first.next_dump, "--as-of", DAY_TWO, DHAN_SOURCE=NOWHERE).ok()
-
-    assert three.rows()["dhan"] == before["dhan"]
-
-
-@pytest.mark.parametrize("line", ["land upstox: copying"])
-def test_killed_between_feeds_the_next_sync_converges(three: ThreeFeeds, line: str) -> None:
-    before = three.at.seen()
-    running = three.at.start_sync(
-        three.first.next_dump, "--as-of", DAY_TWO, **three.settings(UPSTOX_SOURCE=str(three.upstox))
+    assert four.rows("is_stale") == {"dhan": before["dhan"]}
+    assert sorted(four.at.execute(lots)) == published
+    assert four.feeds()["kite"] | {"sha256": ""} | {"load_id": 0} == {
+        "as_of_date": DAY_TWO, "is_stale": False, "sha256": "", "load_id": 0,
+    }  # fmt: skip
+    ((verdict, page),) = four.at.execute(
+        "select verdict, report_path from ops.sync_runs order by started_at desc limit 1"
     )
-    running.wait_for(line)
-    running.kill()
-    assert three.at.seen().is_like(before)
+    assert verdict == "green"
+    assert "Gate red" in Path(page).with_name("refused.html").read_text()
+    assert "Gate green: published" in Path(page).read_text()
 
-    three.sync(three.first.next_dump, "--as-of", DAY_TWO).ok()
-
-    assert three.rows("is_stale") == {}
-    assert three.feeds()["upstox"]["as_of_date"] == DAY_TWO
+    seen = four.at.seen()
+    again = four.sync(four.first.next_dump, "--as-of", DAY_TWO, **told).ok()
+    assert "Already published" in again.out, again.out
+    assert four.at.seen().is_like(seen)
 
 
 def test_a_feed_that_never_came_is_left_out_and_told(published: Published) -> None:
@@ -244,24 +320,24 @@ def test_a_feed_that_never_came_is_left_out_and_told(published: Published) -> No
     assert at.execute("select distinct broker from marts.broker_instruments") == [("kite",)]
 
 
-def test_a_feed_that_is_switched_off_leaves(three: ThreeFeeds) -> None:
-    three.sync(three.first.next_dump, "--as-of", DAY_TWO, FEEDS="kite,dhan").ok()
-    assert set(three.rows()) == {"kite", "dhan"}
+def test_a_feed_that_is_switched_off_leaves(four: FourFeeds) -> None:
+    four.sync(four.first.next_dump, "--as-of", DAY_TWO, FEEDS="kite,dhan").ok()
+    assert set(four.rows()) == {"kite", "dhan"}
 
 
-def test_an_unknown_feed_is_a_usage_error(three: ThreeFeeds) -> None:
-    before = three.at.seen()
-    done = three.sync(FEEDS="kite,zerodha")
+def test_an_unknown_feed_is_a_usage_error(four: FourFeeds) -> None:
+    before = four.at.seen()
+    done = four.sync(FEEDS="kite,zerodha")
     assert done.code == 2
     assert (
         done.err == "error: FEEDS names 'zerodha'; the feeds are angel_one, dhan, kite, upstox.\n"
     )
-    assert three.at.seen().is_like(before)
+    assert four.at.seen().is_like(before)
 
 
-def test_rollback_goes_back_to_the_brokers_of_then(three: ThreeFeeds) -> None:
-    before = three.rows()
-    three.sync(three.first.next_dump, "--as-of", DAY_TWO, FEEDS="kite,dhan").ok()
-    three.at.run("rollback", FEEDS="kite,upstox,dhan").ok()
-    assert three.rows() == before
-    assert set(three.feeds()) == {"kite", "upstox", "dhan"}
+def test_rollback_goes_back_to_the_brokers_of_then(four: FourFeeds) -> None:
+    before = four.rows()
+    four.sync(four.first.next_dump, "--as-of", DAY_TWO, FEEDS="kite,dhan").ok()
+    four.at.run("rollback", FEEDS=",".join(feeds.FEEDS)).ok()
+    assert four.rows() == before
+    assert set(four.feeds()) == set(feeds.FEEDS)
