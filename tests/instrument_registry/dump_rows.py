@@ -39,7 +39,8 @@ ANGEL_SCALE = {"CDS": 10**7, "NCO": 10**4}
 class Row:
     """A future or option: its symbol, and the terms that its other columns say.
 
-    `underlying` is None where the row names none (Upstox's CSV, a blank name).
+    `underlying` is None where the row names none (Upstox's CSV, a blank name); `token` is the
+    exchange's number.
     """
 
     symbol: str
@@ -48,6 +49,7 @@ class Row:
     expiry: date
     strike: Decimal | None
     option_type: str | None
+    token: str
 
     def contract(self, underlying: str) -> Future | Option:
         if self.option_type is None or self.strike is None:
@@ -77,6 +79,7 @@ def _kite(path: Path) -> Iterator[Row]:
                 row["tradingsymbol"], row["exchange"], row["name"],
                 date.fromisoformat(row["expiry"]),
                 Decimal(row["strike"]) if option else None, kind if option else None,
+                row["exchange_token"],
             )  # fmt: skip
 
 
@@ -90,6 +93,7 @@ def _angel_one(path: Path) -> Iterator[Row]:
                 symbol, exchange, row["name"] or None,
                 datetime.strptime(row["expiry"], "%d%b%Y").replace(tzinfo=IST).date(),
                 strike if option else None, _angel_ones_type(row) if option else None,
+                row["token"],
             )  # fmt: skip
 
 
@@ -111,7 +115,7 @@ def _dhan(path: Path) -> Iterator[Row]:
                 row["SEM_CUSTOM_SYMBOL"].split()[0] if where[0] != "MCX" else None,
                 date.fromisoformat(row["SEM_EXPIRY_DATE"][:10]),
                 Decimal(row["SEM_STRIKE_PRICE"]) if option else None,
-                row["SEM_OPTION_TYPE"] if option else None,
+                row["SEM_OPTION_TYPE"] if option else None, row["SEM_SMST_SECURITY_ID"],
             )  # fmt: skip
 
 
@@ -123,7 +127,7 @@ def _upstox(path: Path) -> Iterator[Row]:
                 row["trading_symbol"], UPSTOX_EXCHANGE[row["segment"]], row["underlying_symbol"],
                 datetime.fromtimestamp(row["expiry"] / 1000, IST).date(),
                 Decimal(str(row["strike_price"])) if option else None,
-                row["instrument_type"] if option else None,
+                row["instrument_type"] if option else None, row["exchange_token"],
             )  # fmt: skip
 
 
@@ -135,7 +139,7 @@ def _upstox_csv(path: Path) -> Iterator[Row]:
                 row["tradingsymbol"], UPSTOX_EXCHANGE[row["exchange"]], None,
                 date.fromisoformat(row["expiry"]),
                 Decimal(row["strike"]) if option else None,
-                row["option_type"] if option else None,
+                row["option_type"] if option else None, row["exchange_token"],
             )  # fmt: skip
 
 

@@ -206,6 +206,42 @@ def test_every_contract_is_read_to_its_rows_terms_and_written_back(
     assert seen.several == SEVERAL.get(dump, Counter())
 
 
+# Of the rows that name no underlying, those whose number and terms another dump has with a name.
+NAMED_ELSEWHERE = {
+    ANGEL_ONE: {},
+    DHAN: {"MCX": 11_555},
+    UPSTOX_CSV: {
+        "NFO": 43_659, "BFO": 5_457, "CDS": 1_166, "BCD": 984, "MCX": 15_039, "NCO": 44_259,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.exhaustive
+def test_an_underlying_that_a_row_does_not_name_is_that_of_its_number_elsewhere(
+    real_dumps: Path,
+) -> None:
+    """Another broker's column against what was read from this one's symbol."""
+
+    def terms(row: Row) -> tuple[object, ...]:
+        return (row.exchange, row.token, row.expiry, row.strike, row.option_type)
+
+    named = {
+        terms(row): row.underlying
+        for _, dump in DUMPS
+        for row in derivatives(real_dumps, dump)
+        if row.underlying
+    }
+    for broker, dump in (("angel_one", ANGEL_ONE), ("dhan", DHAN), ("upstox_csv", UPSTOX_CSV)):
+        counted: Counter[str] = Counter()
+        for row in derivatives(real_dumps, dump):
+            name = named.get(terms(row))
+            if row.underlying is None and name:
+                found = symbols.parse(row.symbol, broker, row.exchange, expiry=row.expiry)
+                assert found == row.contract(name), row.symbol
+                counted[row.exchange] += 1
+        assert counted == NAMED_ELSEWHERE[dump]
+
+
 SPLIT_IN_SEVERAL_WAYS = {
     ("NFO", 1): 35_039, ("NFO", 2): 598, ("NFO", 3): 46, ("BFO", 1): 3770, ("BFO", 2): 488,
 }  # fmt: skip
