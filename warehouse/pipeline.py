@@ -104,8 +104,8 @@ def _refuse_older_day(context: SyncContext, before: LastPublication | None) -> N
     raise UsageError(
         f"The as-of date {context.as_of} is before that of {before.told}. Nothing was started; "
         f"{told_to_consumers(before)[:1].lower()}{told_to_consumers(before)[1:]}. To go back, "
-        f"`warehouse rollback` puts an earlier publication back; older days come into history "
-        f"with `warehouse backfill FOLDER`, before any later one; `warehouse build` looks at one."
+        f"`warehouse rollback` puts an earlier publication back; how a history begins with older "
+        f"days is in docs/decisions/0011-history-by-difference.md; `warehouse build` looks at one."
     )
 
 
