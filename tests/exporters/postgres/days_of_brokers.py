@@ -118,13 +118,13 @@ class Days:
     def _execute(self, query: str, *values: Any) -> None:
         self.warehouse.execute(query.encode(), values)
 
-    def told(self) -> list[Told]:
-        """What is believed to have happened on the last day."""
+    def told(self, day: date | None = None) -> list[Told]:
+        """What is believed to have happened on a day; by default on the last one."""
         return self.warehouse.execute(
             "select event, broker, broker_token, old_value, new_value"
             " from history.instrument_events where superseded_by is null and as_of_date = %s"
             " order by broker nulls first, event, broker_token",
-            [self.day],
+            [day or self.day],
         ).fetchall()
 
     def id(self, canonical_id: str | None = KITE.canonical_id) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
 
+from exporters.postgres import rollback_to
+from tests.exporters.postgres.candidate_builder import DAY_1
 from tests.exporters.postgres.days_of_brokers import (
     ANGEL_ONE,
     DHAN,
@@ -16,6 +19,7 @@ from tests.exporters.postgres.days_of_brokers import (
     UPSTOX,
     Days,
 )
+from tests.history_invariants import violations
 
 
 @pytest.fixture
@@ -162,6 +166,22 @@ def test_a_second_publication_tells_of_what_one_broker_lists_after_all(days: Day
     assert days.publish(DHAN, again=True) == [("listed", None, None, None, DHAN.symbol)]
     assert days.publish(KITE, DHAN, again=True) == [("listed", None, None, None, KITE.symbol)]
     assert days.publish(again=True) == []
+
+
+def test_a_rollback_believes_what_was_told_of_brokers(days: Days) -> None:
+    monday = days.publish(KITE, DHAN, UPSTOX)
+    tuesday = days.publish(replace(DHAN, token="3"), UPSTOX)
+    assert [event[:2] for event in tuesday] == [("token_moved", "dhan"), ("delisted", "kite")]
+    without = tuple(one for one in REST if one.broker != "upstox")
+    days.publish(KITE, replace(DHAN, token="3"), rest=without)
+    rollback_to(days.warehouse, 2, published_at=DAY_1)
+    assert violations(days.warehouse) == {}
+    assert days.told() == []
+    assert days.told(MONDAY + timedelta(days=1)) == tuesday
+    rollback_to(days.warehouse, 1, published_at=DAY_1)
+    assert violations(days.warehouse) == {}
+    assert days.told(MONDAY + timedelta(days=1)) == monday == []
+    assert days.publish(KITE, DHAN, UPSTOX) == []
 
 
 def test_a_feed_that_comes_in_the_second_publication_of_a_day_is_no_news_either(
