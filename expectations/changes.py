@@ -68,7 +68,11 @@ def read_changes(
     Empty where nothing is published yet, or where the candidate was not built.
     """
     relation = sql.Identifier(candidate_schema, OF_KITE)
-    return _changes(connection, relation, sql.SQL("true")) if _exists(connection, relation) else ()
+    return (
+        _changes(connection, relation, sql.SQL("true"))
+        if relation_exists(connection, relation)
+        else ()
+    )
 
 
 def read_broker_changes(
@@ -76,7 +80,7 @@ def read_broker_changes(
 ) -> tuple[Change, ...]:
     """The same of another broker's rows; empty where no other broker was built."""
     relation = sql.Identifier(candidate_schema, OF_BROKERS)
-    if not _exists(connection, relation):
+    if not relation_exists(connection, relation):
         return ()
     of_broker = sql.SQL("broker = {}").format(sql.Literal(broker))
     return _changes(connection, relation, of_broker)
@@ -102,14 +106,14 @@ def read_touched(
     parts = [
         _TOUCHED[name].format(relation)
         for name, relation in relations.items()
-        if _exists(connection, relation)
+        if relation_exists(connection, relation)
     ]
     if not parts:
         return Touched()
     continuity = sql.Identifier(candidate_schema, CONTINUITY)
     query = sql.SQL(_SHOWN).format(
         touched=sql.SQL(" union all ").join(parts),
-        continuity=continuity if _exists(connection, continuity) else _NO_CONTINUITY,
+        continuity=continuity if relation_exists(connection, continuity) else _NO_CONTINUITY,
     )
     with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(query, [limit]).fetchall()
@@ -192,7 +196,7 @@ def _samples(
 def read_rows(connection: psycopg.Connection, schema: str) -> dict[str, int]:
     """Kite's instruments by exchange, candidate or published; empty without either."""
     relation = sql.Identifier(schema, "broker_instruments")
-    if not _exists(connection, relation):
+    if not relation_exists(connection, relation):
         return {}
     counts = connection.execute(
         sql.SQL(
@@ -203,7 +207,8 @@ def read_rows(connection: psycopg.Connection, schema: str) -> dict[str, int]:
     return {str(exchange): int(rows) for exchange, rows in counts}
 
 
-def _exists(connection: psycopg.Connection, relation: sql.Identifier) -> bool:
+def relation_exists(connection: psycopg.Connection, relation: sql.Identifier) -> bool:
+    """Whether there is a table or view of that name."""
     found = connection.execute(
         "select to_regclass(%s) is not null", (relation.as_string(connection),)
     ).fetchone()

@@ -14,7 +14,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from expectations.audit import cell
-from expectations.changes import KITE, read_broker_changes
+from expectations.changes import KITE, read_broker_changes, relation_exists
 from expectations.coverage import SAMPLES, BrokerCoverage, Counted, FeedDay, matched_parts
 
 
@@ -31,7 +31,7 @@ def read_coverage(
     Returns:
         Empty where nothing was built, or by models that did not know of other brokers.
     """
-    if not all(_exists(connection, schema, name) for name in _MARTS):
+    if not all(relation_exists(connection, sql.Identifier(schema, name)) for name in _MARTS):
         return ()
     lines = _query(
         connection,
@@ -85,7 +85,7 @@ def read_report_coverage(
 
 def read_matched(connection: psycopg.Connection, schema: str) -> dict[str, dict[str, float]]:
     """The matched part of each broker's rows by exchange; empty where it was never told."""
-    if not _exists(connection, schema, "broker_coverage"):
+    if not relation_exists(connection, sql.Identifier(schema, "broker_coverage")):
         return {}
     lines = _query(
         connection,
@@ -154,10 +154,3 @@ def _query(
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(sql.SQL(query).format(sql.Identifier(schema, relation)), parameters)
         return cursor.fetchall()
-
-
-def _exists(connection: psycopg.Connection, schema: str, relation: str) -> bool:
-    found = connection.execute(
-        "select to_regclass(format('%%I.%%I', %s::text, %s::text)) is not null", (schema, relation)
-    ).fetchone()
-    return bool(found and found[0])

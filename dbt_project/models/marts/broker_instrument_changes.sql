@@ -5,6 +5,10 @@ with pairs as (
     select * from {{ ref('int_broker_instruments__paired') }}
 ),
 
+published as (
+    select * from {{ ref('stg_published__broker_instruments') }}
+),
+
 active_subscriptions as (
     select * from {{ ref('active_subscriptions') }}
 ),
@@ -17,6 +21,11 @@ parameters as (
     select * from {{ ref('stg_warehouse__build_parameters') }}
 ),
 
+published_brokers as (
+    select distinct broker from published
+),
+
+-- To begin to read a broker lists nothing, and to end it delists nothing.
 of_brokers as (
     select
         broker,
@@ -40,7 +49,13 @@ of_brokers as (
         new_status,
         old_status
     from pairs
-    where broker <> 'kite'
+    where
+        broker in (
+            {%- for feed in other_feeds() %}
+            '{{ feed }}'{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
+        and broker in (select published_brokers.broker from published_brokers)
 ),
 
 -- A row without an instrument, before or now, is followed by no id. It is the same row
