@@ -84,7 +84,7 @@ class Feed:
         strange |= set(self.csv.words if self.csv else ()) - set(self.columns)
         if strange or not all(form.required for form in forms):
             raise ValueError(
-                f"feed {self.name} must require and describe some of its columns, and no others: "
+                f"feed {self.name} must require some of its columns, and no others: "
                 f"{sorted(strange)}"
             )
 

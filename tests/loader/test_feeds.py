@@ -116,6 +116,10 @@ def test_a_fifth_broker_is_one_file(
         ({"columns": ("_load_id",)}, r"unusable .* \['_load_id'\]"),
         ({"table": "kite instruments"}, "unusable"),
         ({"csv": Csv(required=("nothing",))}, r"no others: \['nothing'\]"),
+        (
+            {"csv": Csv(required=("exchange",), words={"nothing": frozenset({"NSE"})})},
+            r"no others: \['nothing'\]",
+        ),
         ({"json": Json(required=())}, "must require some"),
     ],
 )
@@ -191,15 +195,10 @@ def test_an_outage_of_a_json_feed_is_called_by_its_name(
             "the answer is a JSON error instead of a dump: 'Too many requests'; expected JSON",
         ),
         (reply(gzip.compress(ERROR), kind="application/gzip"), "this is JSON, not an array of"),
-        (raw(OK + b"\r\n", DUMP[:400]), "cut short, or something follows it: its 400 bytes end"),
-        (reply(gzip.compress(DUMP)[:-9], kind=JSON), "the gzip data ends before its end"),
-        (reply(b"", kind=JSON), "the dump is empty: not one byte"),
-        (reply(b"[]", kind=JSON), "the dump is an empty array"),
         (reply(b"null", kind=JSON), "this is not JSON: 'null'"),
         (reply(b"token,symbol\n1,2\n", kind="text/plain"), "this is not JSON: 'token,symbol'"),
-        (reply(DUMP + b"\n502 Bad Gateway", kind=JSON), "bytes end with"),
     ],
-    ids=["error", "error-gz", "cut", "cut-gz", "empty", "no-rows", "null", "csv", "trailing"],
+    ids=["error", "error-gz", "null", "csv"],
 )
 def test_an_answer_that_is_no_json_dump_is_refused_in_its_own_words(
     broker: Broker, get: Get, landing: Path, answer: Answer, words: str
@@ -208,6 +207,27 @@ def test_an_answer_that_is_no_json_dump_is_refused_in_its_own_words(
         get("angel_one", ANGEL.with_url(broker.answer(answer)))
     assert words in str(refusal.value)
     assert len(broker.requests) == 1, "the same bytes would come again"
+    assert [path for path in landing.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (raw(OK + b"\r\n", DUMP[:400]), "cut short, or something follows it: its 400 bytes end"),
+        (reply(gzip.compress(DUMP)[:-9], kind=JSON), "the gzip data ends before its end"),
+        (reply(b"", kind=JSON), "the dump is empty: not one byte"),
+        (reply(b"[]", kind=JSON), "the dump is an empty array"),
+        (reply(DUMP + b"\n502 Bad Gateway", kind=JSON), "bytes end with"),
+    ],
+    ids=["cut", "cut-gz", "empty", "no-rows", "trailing"],
+)
+def test_a_json_dump_that_is_not_whole_is_asked_for_again_then_refused(
+    broker: Broker, get: Get, landing: Path, answer: Answer, words: str
+) -> None:
+    with pytest.raises(DumpRefused) as refusal:
+        get("angel_one", ANGEL.with_url(broker.answer(answer)))
+    assert words in str(refusal.value)
+    assert len(broker.requests) == 3
     assert [path for path in landing.rglob("*") if path.is_file()] == []
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from loader.archive import read_archived
 from loader.errors import BrokerUnavailable, DumpRefused, SourceNotFound
-from loader.feeds import FEEDS
 from loader.fetch import Dump, FetchOptions, Validator
 from tests.loader.broker import DUMP, HEADER, Broker, drip, gzipped, raw, reply
 
@@ -212,16 +211,6 @@ def test_a_dump_that_is_not_whole_is_asked_for_again_then_refused(
     assert files(landing) == []
     # Kite, while it writes its file anew: the next answer is whole.
     assert contents(get(broker.answer(answer, gzipped()))) == DUMP
-
-
-@pytest.mark.parametrize("body", [b'[{"token":"1"},{"tok', b"[]"], ids=["cut", "no-elements"])
-def test_an_array_that_is_not_whole_is_asked_for_again_too(
-    broker: Broker, get: Get, body: bytes
-) -> None:
-    answer = reply(body, kind="application/json")
-    with pytest.raises(DumpRefused):
-        get(broker.answer(answer), FEEDS["angel_one"])
-    assert len(broker.requests) == 3
 
 
 def test_a_server_that_hangs_before_its_answer_is_left(broker: Broker, get: Get) -> None:
