@@ -172,8 +172,8 @@ last_departed as (
     where latest.recency = 1
 ),
 
--- Its exchange token is the one with which it left; where the exchange has none for it (an
--- index), its broker's own.
+-- Its exchange token is the one with which it left; where the exchange has none for it
+-- (an index), its broker's own.
 relisted as (
     select
         last_departed.canonical_id,
