@@ -24,7 +24,7 @@ EXAMPLE = (PROJECT / ".env.example").read_text()
 # Upper-case names in the documentation that are no setting of ours.
 FOREIGN = {
     "INSTRUMENTS", "WAREHOUSE_DBT_SCHEMA", "PYTHONDONTWRITEBYTECODE", "REDIS_HOST", "READONLY",
-    "CRON_TZ", "PGOPTIONS",
+    "CRON_TZ", "PGOPTIONS", "WAREHOUSE_FEEDS",
 }  # fmt: skip
 _SETTING = re.compile(r"\b((?:DATABASE|REDIS|ENV|WAREHOUSE|TOKEN|FOCUS|KITE|FETCH|LANDING|ROLLBACK|"
                       r"REFERENCE|GATE)_[A-Z_]*[A-Z])\b")  # fmt: skip
