@@ -1,8 +1,7 @@
 -- What the rules on brokers beside Kite read, filled after measures.sql where there are any: with
 -- Kite alone none of it costs anything.
 -- Placeholders, besides those of measures.sql: {compared_feeds} the brokers that were published
--- last time and have a new dump, {has_left} whether a broker of last time is no feed of this
--- build.
+-- last time and have a new dump, {fresh_feeds} those with a dump of the day.
 
 -- An exchange is compared where Kite lists it, and where anything of it met a row of an earlier
 -- feed; in one that a broker is the first to list there is nothing to match.
@@ -57,19 +56,29 @@ inner join measure_matched as now
     on before.broker = now.broker and before.exchange = now.exchange
 where before.rows >= {rows_compared_min};
 
--- Rows that were an instrument and are not, or are another. Where a broker has left the build,
--- what was matched with its rows alone is unmatched, and nothing is wrong.
+-- Rows that were an instrument and are none, or another. A row that still spells the instrument
+-- which it was is unmatched because an earlier feed lists that no more, or is read no more.
 create temporary table measure_unmatched_since as
-select broker, exchange, broker_token, tradingsymbol, old_value, new_value, is_active
+select
+    changes.broker, changes.exchange, changes.broker_token, changes.tradingsymbol,
+    changes.old_value, changes.new_value, changes.is_active
 from {broker_changes} as changes
+-- one to one, or none
+left join (
+    select broker, exchange, broker_token, canonical_id
+    from {published}
+    where broker = any({compared_feeds}::text [])
+) as before
+    on
+        changes.broker = before.broker
+        and changes.exchange = before.exchange
+        and changes.broker_token = before.broker_token
 where
-    broker = any({compared_feeds}::text [])
-    and change = 'match_changed'
-    and not (
-        old_value = 'token_conflict'
-        or new_value in ('matched', 'matched_terms_only')
-        or (new_value = 'unmatched' and {has_left})
-    );
+    changes.broker = any({compared_feeds}::text [])
+    and changes.change = 'match_changed'
+    and changes.old_value <> 'token_conflict'
+    and changes.new_value not in ('matched', 'matched_terms_only')
+    and (changes.new_value <> 'unmatched' or before.canonical_id <> changes.canonical_id);
 
 -- One row a compared broker and kind of change, also where nothing changed.
 create temporary table measure_broker_changes as

@@ -131,7 +131,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         id="feed-churn-match",
-        title="What was matched of each other broker still is",
+        title="What each other broker's rows are taken for stays",
         severity="error",
         suite="feeds",
         refuses_dumps=True,
@@ -146,8 +146,8 @@ RULES: Final[tuple[Rule, ...]] = (
         limit="at most {feed_churn_match_max_ratio:.0%} of each broker's",
         explanation="These rows were an instrument yesterday and are none today, or another: "
         "whoever resolves them finds nothing, or something else.",
-        action="Look at the samples and at the reasons in broker_coverage. A changed order of "
-        "FEEDS does this too, once: then accept it.",
+        action="Look at the samples and at the reasons in broker_coverage: a token that names "
+        "another contract elsewhere is the usual one, and the dumps' days its cause.",
     ),
     Rule(
         id="feed-subscriptions-unchanged",

@@ -47,7 +47,6 @@ def placeholders(request: AuditRequest, situation: Situation) -> dict[str, sql.C
         "landed_names": situation.landed_feeds,
         "fresh_feeds": situation.fresh_feeds,
         "compared_feeds": situation.compared_feeds,
-        "has_left": bool(situation.left_feeds),
         "published_feeds": situation.published_feeds,
         "asked_segments": limits.asked_segments,
         "asked_exchanges": sorted(situation.exchanges | set(limits.required_exchanges)),
@@ -91,7 +90,8 @@ def _broker_changes(request: AuditRequest, situation: Situation) -> sql.Composab
         return sql.Identifier(request.candidate_schema, BROKER_CHANGES)
     return sql.SQL(
         "(select null::text as broker, null::text as exchange, null::text as broker_token, "
-        "null::text as change, null::text as tradingsymbol, null::text as old_value, "
+        "null::text as change, null::text as canonical_id, null::text as tradingsymbol, "
+        "null::text as old_value, "
         "null::text as new_value, null::boolean as is_active where false)"
     )
 

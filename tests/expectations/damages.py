@@ -268,6 +268,15 @@ OF_FEEDS: tuple[Damage, ...] = (
         name="another-id",
     ),
     Damage(
+        "feed-churn-match",
+        "update marts.broker_instruments set canonical_id = 'NSE:FORMER' where broker = 'dhan';"
+        + CHANGED_THERE.format(
+            change="match_changed", count=12, old="'matched'", new="'unmatched'", is_active="false"
+        ),
+        '[{"broker": "dhan"',
+        name="unmatched-under-another-id",
+    ),
+    Damage(
         "feed-subscriptions-unchanged",
         CHANGED_THERE.format(
             change="lot_changed", count=1, old="'75'", new="'65'", is_active="true"
@@ -277,9 +286,13 @@ OF_FEEDS: tuple[Damage, ...] = (
     Damage(
         "feed-subscriptions-unchanged",
         CHANGED_THERE.format(
-            change="match_changed", count=1, old="'matched'", new="'unmatched'", is_active="true"
+            change="match_changed",
+            count=1,
+            old="'matched'",
+            new="'token_conflict'",
+            is_active="true",
         ),
-        "unmatched",
+        "token_conflict",
         name="match-lost",
     ),
     Damage(

@@ -64,8 +64,8 @@ def test_a_feed_that_never_landed_leaves_nothing_of_it_to_judge(
         )
         connection.execute(
             "create table candidate.broker_instrument_changes (broker text, exchange text, "
-            "broker_token text, change text, tradingsymbol text, old_value text, new_value text, "
-            "is_active boolean)"
+            "broker_token text, change text, canonical_id text, tradingsymbol text, "
+            "old_value text, new_value text, is_active boolean)"
         )
     found = audit(kite_alone)
     assert found["feeds-current"].status == "warned"
@@ -274,7 +274,10 @@ def test_a_broker_that_is_published_for_the_first_time_has_not_changed(
 def test_what_is_matched_with_a_broker_that_left_may_be_unmatched(
     audit: Audit, execute: Execute, healthy_dsn: str
 ) -> None:
-    """To leave a feed out is what a bad morning asks for: it must not be stopped by the gate."""
+    """To leave a feed out is what a bad morning asks for: it must not be stopped by the gate.
+
+    Nor is it a broker's fault that an earlier feed no longer lists what it still spells.
+    """
     execute(f"{OFF}; {GONE}")
     execute(
         CHANGED_THERE.format(
