@@ -39,7 +39,7 @@ class Documented:
         done: how each sync ended.
         with_acme: what was kept after the second.
         canonical: canonical_instruments.yaml after each; None where there was none.
-        status: what `status` said after each.
+        status: what `status` said after the second and the third.
         unit_tests: how the unit tests of Acme's folder ended.
     """
 
@@ -102,12 +102,13 @@ def documented(
         done.append(at.sync(dump, **told).ok())
         written = at.files / "canonical_instruments.yaml"
         canonical.append(written.read_text() if written.exists() else None)
-        status.append(at.run("status", **told))
         if number == 0:
             at.execute(
                 "update public.instruments set is_active = true"
                 " where name = 'FINNIFTY' and segment = 'NFO-FUT'"
             )
+        else:
+            status.append(at.run("status", **told))
         if number == 1:
             kept = at.keep("with_acme")
             unit_tests = _unit_tests(at, project, told)
