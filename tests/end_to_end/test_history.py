@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.end_to_end import dumps, feeds
 from tests.end_to_end.conftest import Published, drop_databases, with_database
 from tests.history_invariants import violations
-from tests.installation import Installation
+from tests.installation import PROJECT, Installation
 from tests.loader.broker import reply, serving
 
 NOWHERE = "http://localhost:9/dump"
@@ -110,11 +110,12 @@ def test_a_history_that_begins_earlier_is_made_beside_and_takes_the_hand_changes
 ) -> None:
     """What decision 11 says to do with days before the first published one."""
     at = published.at
-    share = [row for row in published.rows if row["segment"] == "NSE" and row["name"]][5]
+    share = [row for row in published.rows if row["segment"] == "NSE" and row["name"]][20]
     token = int(share["instrument_token"])
     at.execute("update public.instruments set is_active = true where instrument_token = %s", token)
     at.sync(published.dump).ok()
     before = at.seen()
+    assert token in before.active
     folder = tmp_path / "days"
     rows = [row for row in published.rows if row != share]
     dumps.write_dump(folder / "2026-08-14.csv", rows)
@@ -137,18 +138,23 @@ def test_a_history_that_begins_earlier_is_made_beside_and_takes_the_hand_changes
             assert violations(connection) == {}
             first = connection.execute("select min(valid_from) from history.instrument_versions")
             assert first.fetchone() == (date(2026, 8, 14),)
-        assert token in at.env_tokens()
+            active = connection.execute(
+                "select is_active from public.instruments where instrument_token = %s", [token]
+            )
+            assert active.fetchone() == (True,)
     finally:
         drop_databases(server_dsn, name)
 
 
 def carry_overrides(old: str, new: str) -> None:
-    """The two `psql` commands of the decision."""
+    """What the decision hands from one `psql` to the other."""
+    page = (PROJECT / "docs/decisions/0011-history-by-difference.md").read_text()
+    told = page.partition('psql OLD -At -c "')[2].partition('" |')[0]
     with psycopg.connect(old) as source, psycopg.connect(new) as target:
-        with source.cursor().copy("copy ops.subscription_overrides to stdout") as rows:
-            held = b"".join(bytes(row) for row in rows)
-        with target.cursor().copy("copy ops.subscription_overrides from stdin") as copy:
-            copy.write(held)
+        statements = source.execute(told.encode()).fetchall()
+        assert statements
+        for (statement,) in statements:
+            target.execute(statement.encode())
 
 
 def test_lookup_and_changes_answer_by_day(published: Published) -> None:
@@ -171,6 +177,8 @@ def test_lookup_and_changes_answer_by_day(published: Published) -> None:
     assert f"NSE:{symbol}X" in gone.out
     early = at.run("lookup", "NSE:RELIANCE", "--at", "2026-08-01")
     assert (early.code, early.out.startswith("History begins on 2026-08-17")) == (1, True)
+    several = at.run("lookup", "RELIANCE")
+    assert (several.code, "2 instruments are called RELIANCE" in several.out) == (2, True)
     unknown = at.run("lookup", symbol, "--broker", "zerodha")
     assert (unknown.code, "none of the brokers" in unknown.err) == (2, True)
     found = at.run("changes", "--json").ok().document
