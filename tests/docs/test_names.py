@@ -155,3 +155,24 @@ def test_every_file_of_the_project_that_a_page_names_exists(page: Path) -> None:
     for name in re.findall(rf"`((?:{folders})/[\w./-]*)`", page.read_text()):
         if "profiles.yml" not in name:
             assert (PROJECT / name).exists(), name
+
+
+def test_the_guide_translates_every_change_and_every_event() -> None:
+    guide = (PROJECT / "docs" / "analyst-guide.md").read_text()
+    table = guide.partition("| `change` | `event` |")[2].partition("\n\n")[0]
+    rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| `")]
+    changes, events = (
+        set(re.findall(r"`(\w+)`", " ".join(side))) for side in zip(*rows, strict=True)
+    )
+    marts = (PROJECT / "dbt_project" / "models" / "marts" / "_marts__models.yml").read_text()
+    shape = (PROJECT / "exporters" / "postgres" / "history" / "shape.py").read_text()
+    assert changes == _listed(r"change in \((.*?)\)", marts)
+    alike = _listed(r"event in \((.*?)\)", shape) & changes
+    assert events | alike == _listed(r"event in \((.*?)\)", shape)
+    assert alike == {"listed", "delisted", "expired", "lot_changed", "tick_changed"}
+
+
+def _listed(pattern: str, text: str) -> set[str]:
+    found = re.search(pattern, text, re.DOTALL)
+    assert found
+    return set(re.findall(r"'(\w+)'", found[1]))
