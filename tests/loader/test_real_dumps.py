@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,35 +67,3 @@ def test_quoting_every_name_lands_the_same_rows(
     (tmp_path / "quoted.csv").write_text(out.getvalue(), newline="")
     put(get(tmp_path / "quoted.csv"))
     assert [row[1:] for row in _staged(database)] == plain
-
-
-def test_landing_takes_at_most_twice_a_bare_copy(
-    kite_dump: Path, get: Callable[..., Dump], put: Callable[..., Load], postgres_dsn: str
-) -> None:
-    dump = get(kite_dump)
-    data = gzip.decompress(kite_dump.read_bytes())
-    columns = ", ".join(f"{column} text" for column in KITE.columns)
-    with psycopg.connect(postgres_dsn) as bare:
-        ours, theirs = [], []
-        for _ in range(20):  # in turn, and the best of each: a busy machine slows both
-            ours.append(_seconds(lambda: put(dump)))
-            bare.execute("drop table if exists bare")
-            bare.execute(f"create table bare ({columns})")
-            bare.commit()
-            theirs.append(_seconds(lambda: _bare_copy(bare, data)))
-            if len(ours) > 4 and min(ours) <= 2 * min(theirs):
-                return
-    pytest.fail(f"{min(ours):.3f} s against {min(theirs):.3f} s for a bare COPY")
-
-
-def _bare_copy(connection: psycopg.Connection, data: bytes) -> None:
-    with connection.cursor().copy("copy bare from stdin with (format csv, header true)") as copy:
-        for start in range(0, len(data), 1 << 18):
-            copy.write(data[start : start + (1 << 18)])
-    connection.commit()
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
