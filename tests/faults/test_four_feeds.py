@@ -183,8 +183,12 @@ def test_hostile_names_in_json_reach_the_canonical_file_and_harm_nobody(lab: Lab
         *refused,
     )
 
-    done = lab.at.sync(kite, "--json", **others.settings).ok()
+    # Thirty shares that Kite does not list are much of the few that this small dump has.
+    lenient = {"GATE_FEED_COVERAGE_MAX_FALL": "0.5"}
+    done = lab.at.sync(kite, "--json", **others.settings, **lenient).ok()
 
+    stale = "select distinct broker from marts.broker_instruments where is_stale"
+    assert lab.at.execute(stale) == [], done.out
     assert_holds(lab, rows)
     found = feeds.canonical(lab.at.files / "canonical_instruments.yaml")
     for token, (symbol, name) in wanted.items():
