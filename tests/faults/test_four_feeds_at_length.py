@@ -54,6 +54,12 @@ def laboratory(laboratory_of_four: Laboratory) -> Laboratory:
     return laboratory_of_four
 
 
+@pytest.fixture
+def standing(lab: Laboratory) -> Laboratory:
+    """Begun anew for each test: here others stand between those that change nothing."""
+    return lab
+
+
 def test_a_canonical_file_that_was_damaged_is_mended_by_the_same_dump(
     laboratory: Laboratory,
 ) -> None:
