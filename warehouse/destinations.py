@@ -11,19 +11,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from exporters.canonical_yaml import CanonicalInstrumentsFile
 from exporters.destination import Destination, Outcome, export
 from exporters.dotenv import DotenvLine
 from exporters.errors import ExportError
-from exporters.json_files import FocusInstrumentsFile, TokenLookupFile
-from exporters.postgres import exported_digest, last_publication_id, record_export
+from exporters.files import KINDS, FileExport, FileWorker, file_destination
+from exporters.postgres import record_export
 from exporters.published import PUBLISHED_SCHEMA
 from exporters.redis import RedisHashes
-from exporters.registry_snapshot import RegistrySnapshot
 from warehouse.database import tables_exist
 from warehouse.display import Advance, TimedStages
 from warehouse.errors import ServiceUnavailable, WarehouseError
@@ -49,56 +48,25 @@ def _dotenv(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -
     )
 
 
-def _token_lookup(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
-    return TokenLookupFile(
-        warehouse.settings.token_lookup_path,
-        connection,
-        schema=schema,
-        verified_digest=_verified_digest(connection, TokenLookupFile.name, schema),
-    )
+def _file(name: str) -> Maker:
+    def made(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
+        return file_destination(name, _path(warehouse, name), connection, schema)
+
+    return made
 
 
-def _canonical(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
-    return CanonicalInstrumentsFile(
-        warehouse.settings.canonical_instruments_path,
-        connection,
-        schema=schema,
-        verified_digest=_verified_digest(connection, CanonicalInstrumentsFile.name, schema),
-    )
+def _path(warehouse: Warehouse, name: str) -> Path:
+    path: Path = getattr(warehouse.settings, f"{name}_path")
+    return path
 
 
-def _verified_digest(connection: psycopg.Connection, name: str, schema: str) -> str | None:
-    """What the file held after the last export, if that was of what is exported now."""
-    publication_id = last_publication_id(connection)
-    digest = (
-        exported_digest(connection, publication_id, name)
-        if publication_id is not None and schema == PUBLISHED_SCHEMA
-        else None
-    )
-    connection.commit()
-    return digest
-
-
-def _focus(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
-    return FocusInstrumentsFile(
-        warehouse.settings.focus_instruments_path, connection, schema=schema
-    )
-
-
-def _registry(warehouse: Warehouse, connection: psycopg.Connection, schema: str) -> Destination:
-    return RegistrySnapshot(warehouse.settings.registry_snapshot_path, connection, schema=schema)
-
-
+FILES = tuple(KINDS)
 # What a trading program reads first comes first.
 MAKERS: dict[str, Maker] = {
     "redis": _redis,
     "dotenv": _dotenv,
-    "registry_snapshot": _registry,
-    "token_lookup": _token_lookup,
-    "focus_instruments": _focus,
-    "canonical_instruments": _canonical,
+    **{name: _file(name) for name in FILES},
 }
-FILES = ("registry_snapshot", "token_lookup", "focus_instruments", "canonical_instruments")
 _OF_SEVERAL_FEEDS = {"canonical_instruments"}
 _CANONICAL_VIEW = f"{PUBLISHED_SCHEMA}.exp_yaml__canonical_instruments"
 
@@ -181,12 +149,23 @@ def plan_all(
 
 
 def export_all(
-    warehouse: Warehouse, stages: TimedStages, publication_id: int
+    warehouse: Warehouse,
+    stages: TimedStages,
+    publication_id: int,
+    *,
+    worker: FileWorker | None = None,
 ) -> tuple[Export, ...]:
-    """Bring every destination to the publication, and write in the ledger what came of it."""
+    """Bring every destination to the publication, and write in the ledger what came of it.
+
+    Args:
+        warehouse: an open warehouse.
+        stages: where they are told.
+        publication_id: the last publication.
+        worker: the process that exports the files; without one, this process does.
+    """
     exports = []
     for done, started_at, finished_at in _each(
-        warehouse, stages, PUBLISHED_SCHEMA, is_dry_run=False
+        warehouse, stages, PUBLISHED_SCHEMA, is_dry_run=False, worker=worker
     ):
         record_export(
             warehouse.connection,
@@ -204,14 +183,21 @@ def export_all(
 
 
 def _each(
-    warehouse: Warehouse, stages: TimedStages, schema: str, *, is_dry_run: bool
+    warehouse: Warehouse,
+    stages: TimedStages,
+    schema: str,
+    *,
+    is_dry_run: bool,
+    worker: FileWorker | None = None,
 ) -> Iterator[tuple[Export, datetime, datetime]]:
     """Files beside the others: PostgreSQL spells them while Python packs the hashes of Redis."""
 
     def timed(name: str) -> tuple[Export, datetime, datetime]:
         started_at = warehouse.clock.now()
         with stages.stage(name, f"exporting to {name}") as stage:
-            done = _attempt(warehouse, name, schema, stage.advance, is_dry_run=is_dry_run)
+            done = _beside(worker, warehouse, name) if worker and name in FILES else None
+            if done is None:
+                done = _attempt(warehouse, name, schema, stage.advance, is_dry_run=is_dry_run)
             stage.done(done.told)
         return done, started_at, warehouse.clock.now()
 
@@ -221,6 +207,16 @@ def _each(
         yield from map(timed, (name for name in wanted if name not in FILES))
         for file in files:
             yield file.result()
+
+
+def _beside(worker: FileWorker, warehouse: Warehouse, name: str) -> Export | None:
+    """A file, exported by the process beside this one; None when that has no answer."""
+    done = worker.export(FileExport(name, _path(warehouse, name), warehouse.dsn))
+    if done is None:
+        return None
+    if done.outcome is None:
+        log.error("event=export_failed destination=%s error=%s", name, done.refused)
+    return Export(name, done.outcome, done.refused, digest=done.digest)
 
 
 def _attempt(

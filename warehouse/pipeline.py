@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import psycopg
 
 from expectations.gate import GateWorker
+from exporters.files import FileWorker
 from exporters.postgres import (
     Publication,
     PublishRequest,
@@ -71,7 +72,9 @@ def run_sync(context: SyncContext) -> SyncResult:
             require_whole(build_candidate(context, connection, result.loads, project))
             result.status = "built"
             return result
-        return _publish_audited(context, connection, project=project, worker=worker, result=result)
+        return _publish_audited(
+            context, connection, stack, project=project, worker=worker, result=result
+        )
 
 
 def _capture_hand_changes(
@@ -185,16 +188,18 @@ def _verify(context: SyncContext, connection: psycopg.Connection) -> list[str]:
 def _publish_audited(
     context: SyncContext,
     connection: psycopg.Connection,
+    stack: ExitStack,
     *,
     project: DbtProject,
     worker: GateWorker,
     result: SyncResult,
 ) -> SyncResult:
-    """Build, audit and publish.
+    """Build, audit and publish; what is opened on the way is left with the stack.
 
     Again from the build when subscriptions changed meanwhile, or when the dump of another broker
     than Kite is all that the gate refuses: then with what was published of it.
     """
+    files: FileWorker | None = None
     for attempt in range(1, BUILDS_AT_MOST + 1):
         report = build_candidate(context, connection, result.loads, project)
         oids = candidate_oids(connection, CANDIDATE, report.published_names)
@@ -214,6 +219,9 @@ def _publish_audited(
         request = _publish_request(context, report, result.loads, oids)
         if context.request.dry_run:
             return _plan_only(context, connection, request, result)
+        if not (files or context.request.publish_only):
+            # It imports what it needs while PostgreSQL publishes.
+            files = stack.enter_context(FileWorker.start())
         try:
             result.published = _publish(context, connection, request)
             # Its memory is wanted by the exports, and there is nothing more to audit.
@@ -228,7 +236,7 @@ def _publish_audited(
     assert result.published is not None  # noqa: S101  # published, or raised
     assert result.audit is not None  # noqa: S101  # and audited before that
     result.publication_id = result.published.publication_id
-    result.exports = _export(context, result.publication_id)
+    result.exports = _export(context, result.publication_id, files)
     result.status = "published"
     audit.write_again(
         result.audit,
@@ -288,8 +296,10 @@ def _plan_only(
     return result
 
 
-def _export(context: SyncContext, publication_id: int) -> tuple[destinations.Export, ...]:
+def _export(
+    context: SyncContext, publication_id: int, files: FileWorker | None = None
+) -> tuple[destinations.Export, ...]:
     if context.request.publish_only:
         return ()
     context.run.update(stage="export")
-    return destinations.export_all(context.warehouse, context.stages, publication_id)
+    return destinations.export_all(context.warehouse, context.stages, publication_id, worker=files)
