@@ -14,7 +14,7 @@ from exporters.destination import export
 from exporters.redis import RedisHashes
 from tests.exporters.redis.published_rows import FIELDS, Hash, Warehouse
 
-pytestmark = [pytest.mark.real_dumps, pytest.mark.slow]
+pytestmark = pytest.mark.real_dumps
 
 
 def as_the_old_script_did(row: dict[str, str]) -> Hash:
