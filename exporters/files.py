@@ -25,8 +25,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import psycopg
 
@@ -97,8 +96,7 @@ def _verified_digest(connection: psycopg.Connection[Any], name: str, schema: str
 class FileWorker:
     """The process beside this one, so that files do not take turns with the hashes of Redis.
 
-    A context manager: leaving it ends the process. If this process dies, that one sees its
-    input end.
+    `close` ends it; if this process dies, that one sees its input end.
     """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -155,17 +153,6 @@ class FileWorker:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         self._process.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _request(asked: FileExport) -> bytes:

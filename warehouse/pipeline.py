@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import psycopg
 
@@ -221,7 +221,7 @@ def _publish_audited(
             return _plan_only(context, connection, request, result)
         if not (files or context.request.publish_only):
             # It imports what it needs while PostgreSQL publishes.
-            files = stack.enter_context(FileWorker.start())
+            files = stack.enter_context(closing(FileWorker.start()))
         try:
             result.published = _publish(context, connection, request)
             # Its memory is wanted by the exports, and there is nothing more to audit.

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ TOKENS = range(1, 4001)
 
 @pytest.fixture
 def worker() -> Iterator[FileWorker]:
-    with FileWorker.start() as started:
+    with closing(FileWorker.start()) as started:
         yield started
 
 
@@ -69,7 +70,7 @@ def test_a_refusal_is_told_as_it_is_here(published: Published, worker: FileWorke
 
 def test_a_process_that_died_has_no_answer(published: Published) -> None:
     published.publish(*TOKENS)
-    with FileWorker.start() as worker:
+    with closing(FileWorker.start()) as worker:
         os.kill(worker.pid, signal.SIGKILL)
         assert worker.export(asked(published)) is None
         assert worker.export(asked(published)) is None
