@@ -155,7 +155,8 @@ BAD_DAYS: dict[str, tuple[Callable[[list[Row]], list[Row]], str]] = {
 # The rules that stop these have their killing cases beside the gate as well.
 LONG_DAYS = {
     "lacking all options of NIFTY", "lacking what the filter subscribes", "without NIFTY 50",
-    "with another token for SENSEX", "text in numbers",
+    "with another token for SENSEX", "text in numbers", "tokens beyond int32",
+    "lacking MCX, which was there last time", "dates as DD-MM-YYYY",
 }  # fmt: skip
 
 

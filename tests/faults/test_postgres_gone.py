@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.faults.conftest import Laboratory
-from tests.faults.test_death import REPLACED, WRITTEN, publishers, worker_of
+from tests.faults.test_death import FIRST_AND_LAST, REPLACED, WRITTEN, publishers, worker_of
 from tests.installation import DOTENV, FILES, REDIS
 
 
@@ -33,7 +33,10 @@ def test_gone_before_another_verb(standing: Laboratory, verb: str) -> None:
 
 @pytest.mark.parametrize(
     "table",
-    [*(pytest.param(table, marks=pytest.mark.exhaustive) for table in REPLACED), *WRITTEN],
+    [
+        pytest.param(table, marks=() if table in FIRST_AND_LAST else pytest.mark.exhaustive)
+        for table in (*REPLACED, *WRITTEN)
+    ],
 )
 def test_stopped_like_a_power_cut_while_it_works(standing: Laboratory, table: str) -> None:
     running = standing.at.start_sync(standing.next_dump)
