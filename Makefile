@@ -11,7 +11,7 @@ DRY_RUN ?=
 FORCE   ?=
 TO      ?=
 PYTHON  ?= python3
-PYTEST  ?= -n auto --maxprocesses 4 --dist loadfile --durations 20
+PYTEST  ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 20
 
 VENV      := .venv
 BIN       := $(VENV)/bin
