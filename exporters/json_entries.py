@@ -26,6 +26,8 @@ def differing(held: bytes | None, wanted: bytes) -> Plan | None:
         held: what a file holds; None without a file.
         wanted: the document that it should hold.
     """
+    if held is None:
+        return None
     pieces = _differing_pieces(held, wanted)
     documents = tuple(map(_joined, pieces)) if pieces else ()
     if not documents or None in documents:
@@ -34,7 +36,7 @@ def differing(held: bytes | None, wanted: bytes) -> Plan | None:
     return None if before is None else difference(before, after or {})
 
 
-def _differing_pieces(held: bytes | None, wanted: bytes) -> tuple[list[bytes], list[bytes]] | None:
+def _differing_pieces(held: bytes, wanted: bytes) -> tuple[list[bytes], list[bytes]] | None:
     """The texts of the members that only one of the documents has; None in any other layout.
 
     Inside a text of JSON a quote is escaped, so `},"` can stand between two members only.
@@ -58,9 +60,7 @@ def _joined(pieces: list[bytes]) -> Document | None:
     return found if found is not None and len(found) == len(pieces) else None
 
 
-def _members(content: bytes | None) -> Document | None:
-    if content is None:
-        return None
+def _members(content: bytes) -> Document | None:
     try:
         found = orjson.loads(content)
     except orjson.JSONDecodeError:
