@@ -18,7 +18,7 @@ def test_a_clock_far_ahead_is_stopped_by_the_gate(standing: Laboratory, as_of: s
 
 
 def test_a_clock_that_went_back_is_refused_and_takes_nothing_back(standing: Laboratory) -> None:
-    """History and consumers go forward; a rollback or a backfill is asked for by name."""
+    """History and consumers go forward; the ways back are named."""
     done = standing.at.sync(standing.next_dump, AS_OF="2026-08-14")
     assert done.code == 2, done
     assert "2026-08-14 is before that of publication 1" in done.err
