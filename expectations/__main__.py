@@ -47,6 +47,7 @@ def _run(options: argparse.Namespace) -> int:
     request = AuditRequest(
         dsn=options.database_url,
         run_id=run_id,
+        started_at=started_at,
         as_of_date=options.as_of,
         filter=options.filter,
         report_dir=folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,6 +25,7 @@ class AuditRequest:
     Attributes:
         dsn: where the candidate is: any libpq URI or connection string.
         run_id: names the run in the report.
+        started_at: when the run began, aware.
         as_of_date: the trading day of the dump (Asia/Kolkata).
         filter: the subscription filter as typed (`nifty`, `nifty,sensex`, `all`).
         report_dir: the run's report folder; Data Docs go to `data_docs/` in it, and nothing is
@@ -37,6 +38,7 @@ class AuditRequest:
 
     dsn: str
     run_id: str
+    started_at: datetime
     as_of_date: date
     filter: str
     report_dir: Path | None
@@ -49,6 +51,7 @@ class AuditRequest:
         """The request as JSON values."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return values | {
+            "started_at": self.started_at.isoformat(),
             "as_of_date": self.as_of_date.isoformat(),
             "report_dir": self.report_dir and str(self.report_dir.absolute()),
             "thresholds": asdict(self.thresholds),
@@ -64,6 +67,7 @@ class AuditRequest:
         return cls(
             **{
                 **values,
+                "started_at": datetime.fromisoformat(values["started_at"]),
                 "as_of_date": date.fromisoformat(values["as_of_date"]),
                 "report_dir": values["report_dir"] and Path(values["report_dir"]),
                 "thresholds": Thresholds(**limits),

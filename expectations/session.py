@@ -49,7 +49,8 @@ def run_audit(request: AuditRequest) -> Audited:
     try:
         fill_measures(datasource, values, of_feeds=bool(situation.other_feeds))
         outcome = build_checkpoint(context, datasource, request, asked, values).run(
-            run_id=gx.RunIdentifier(run_name=request.run_id)
+            # Without a time it takes the name for one, and some names for an impossible one.
+            run_id=gx.RunIdentifier(request.run_id, run_time=request.started_at)
         )
     finally:
         datasource.get_execution_engine().engine.dispose()

@@ -108,6 +108,7 @@ def run_audit(
     request = AuditRequest(
         dsn=warehouse.dsn,
         run_id=of.run_id,
+        started_at=of.started_at,
         as_of_date=of.as_of_date,
         filter=of.filter_text,
         report_dir=folder,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -59,6 +60,7 @@ def request_of() -> Callable[..., AuditRequest]:
         plain = AuditRequest(
             dsn=dsn,
             run_id="test",
+            started_at=datetime(2026, 8, 17, 3, 10, tzinfo=UTC),
             as_of_date=builder.AS_OF,
             filter="nifty",
             report_dir=None,

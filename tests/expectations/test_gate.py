@@ -70,6 +70,14 @@ def test_worker_serves_several_audits_and_survives_a_failed_one(
     assert worker.import_seconds > 0
 
 
+def test_a_run_whose_name_reads_like_an_impossible_time_is_audited_as_any(
+    worker: GateWorker, request_of: RequestOf, healthy_dsn: str
+) -> None:
+    """Some twenty in thirty thousand are: 75 hours 50 minutes west of Greenwich."""
+    request = request_of(healthy_dsn, run_id="20261121T201102-7550ad")
+    assert decide(worker.audit(request)).is_green
+
+
 def test_address_that_cannot_be_read_is_told_without_its_password(
     worker: GateWorker, request_of: RequestOf
 ) -> None:
