@@ -10,6 +10,7 @@ AS_OF   ?=
 DRY_RUN ?=
 FORCE   ?=
 TO      ?=
+FOLDER  ?=
 PYTHON  ?= python3
 PYTEST  ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 20
 
@@ -24,11 +25,11 @@ dry_run = $(if $(filter-out 0 false no,$(DRY_RUN)),--dry-run)
 force   = $(if $(filter-out 0 false no,$(FORCE)),--force)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sync build gate export status coverage rollback changes docs api-docs report up down check lint types sql test exhaustive bench wheel clean
+.PHONY: help setup sync build gate export status coverage rollback backfill changes docs api-docs report up down check lint types sql test exhaustive bench wheel clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\n  Variables: FILTER=nifty SOURCE=kite|sample|FILE|URL AS_OF=YYYY-MM-DD DRY_RUN=1 FORCE=1 TO=N\n'
+	@printf '\n  Variables: FILTER=nifty SOURCE=kite|sample|FILE|URL AS_OF=YYYY-MM-DD DRY_RUN=1 FORCE=1 TO=N FOLDER=PATH\n'
 
 setup: $(READY) ## virtual environment from the hashed lock file, bytecode compiled
 
@@ -64,7 +65,10 @@ changes: $(READY) ## what changed with the last publication, and what of it is s
 	@$(WAREHOUSE) changes
 
 rollback: $(READY) ## put the publication before (or TO=N) back everywhere
-	@$(WAREHOUSE) rollback $(if $(TO),--to '$(TO)') $(dry_run) $(dry_run)
+	@$(WAREHOUSE) rollback $(if $(TO),--to '$(TO)') $(dry_run)
+
+backfill: $(READY) ## replay dumps named by day: FOLDER=dumps
+	@$(if $(FOLDER),,echo "Say which folder: make backfill FOLDER=dumps" >&2; exit 2;) $(WAREHOUSE) backfill '$(FOLDER)' --filter '$(FILTER)' $(dry_run)
 
 docs: $(READY) ## dbt docs of the published schema, one file
 	@$(WAREHOUSE) docs

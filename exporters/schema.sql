@@ -17,11 +17,28 @@ create table if not exists ops.publications (
     fingerprint text not null,
     rollback_of bigint references ops.publications (publication_id),
     rows_total bigint,
-    summary jsonb not null default '{}'
+    summary jsonb not null default '{}',
+    brought_in_after bigint
 );
 
 comment on table ops.publications is
 'One row per publication: a candidate that passed the gate, or an older one put back.';
+
+-- A ledger older than the column. `add column if not exists` alone would wait for everybody
+-- who reads the table, at every command.
+do $$
+begin
+    if not exists (
+        select from pg_attribute
+        where attrelid = 'ops.publications'::regclass and attname = 'brought_in_after'
+    ) then
+        alter table ops.publications add column if not exists brought_in_after bigint;
+    end if;
+end
+$$;
+
+comment on column ops.publications.brought_in_after is
+'Of a day that a backfill put before the first publication, under a number below its: the publication that was the last one then. Consumers were never shown the day.';
 
 -- 'superseded': still pending when a later publication took its place, so never completed.
 create table if not exists ops.exports (

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from loader.errors import DumpRefused, LandingFailed
-from loader.gunzip import gunzip
+from loader.gunzip import gunzip, sniff
 
 READ_SIZE = 1 << 18
 ENDINGS = (".csv.gz", ".json.gz")
@@ -54,6 +54,18 @@ def verified_size(path: Path, sha256: str) -> int | None:
     except (OSError, DumpRefused):
         return None
     return size if digest.hexdigest() == sha256 else None
+
+
+def content_sha256(path: Path) -> str | None:
+    """The hash of a dump's uncompressed bytes, gzip or not; None where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        is_gzip, pieces = sniff(read_file(path))
+        for piece in gunzip(pieces) if is_gzip else pieces:
+            digest.update(piece)
+    except (OSError, DumpRefused):
+        return None
+    return digest.hexdigest()
 
 
 @contextmanager

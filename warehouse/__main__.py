@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 
+import warehouse.backfill_verb
 import warehouse.coverage_verb
 import warehouse.history_verbs  # noqa: F401  # more verbs of the same app
 from warehouse.cli import app

@@ -19,7 +19,7 @@ from expectations.report import PlanLine, ReportContext, write_report
 from exporters.postgres import Publication
 from warehouse.build import DbtProject, NodeEnded, NodeResult
 from warehouse.destinations import Export
-from warehouse.ledger import LastPublication, told_to_consumers
+from warehouse.publications import LastPublication, told_to_consumers
 from warehouse.session import Warehouse
 from warehouse.settings import Settings
 

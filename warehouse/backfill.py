@@ -1,4 +1,4 @@
-"""Replay a folder of dated dumps in order of their days, each through the whole sync."""
+"""What a folder of dated dumps holds, and what is to be done with each of its days."""
 
 from __future__ import annotations
 
@@ -37,10 +37,31 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a backfill has to do: the days to publish, and those that are published already."""
+    """What a backfill has to do.
+
+    Attributes:
+        days: after the last published day: to be published in their order.
+        published: days that are published already.
+        earlier: before the first published day: to be put before the history.
+        found: all that the folder has.
+    """
 
     days: tuple[Day, ...]
-    published: tuple[date, ...]
+    published: tuple[Day, ...] = ()
+    earlier: tuple[Day, ...] = ()
+    found: tuple[Day, ...] = ()
+
+    @property
+    def published_days(self) -> list[str]:
+        """The days that are skipped."""
+        return [day.as_of.isoformat() for day in self.published]
+
+    def at_hand(self, as_of: date) -> tuple[Path, ...]:
+        """The folder's dumps of a day, whether that is wanted or not."""
+        return tuple(
+            path for day in self.found if day.as_of == as_of
+            for path in (*day.dumps.values(), *day.left_out)
+        )  # fmt: skip
 
 
 def find_days(folder: Path, feeds: Sequence[str]) -> tuple[Day, ...]:
@@ -106,35 +127,41 @@ def within(days: Sequence[Day], since: date | None, until: date | None) -> tuple
     return picked
 
 
-def plan_backfill(days: Sequence[Day], published: Iterable[date]) -> Plan:
+def plan_backfill(days: Sequence[Day], found: Sequence[Day], published: Iterable[date]) -> Plan:
     """What is left to do: a second run goes on after the last day that is published.
 
     Args:
-        days: those of the folder.
+        days: those of the folder that are wanted.
+        found: all of the folder.
         published: the days that history holds now.
 
     Raises:
-        UsageError: a day would have to go before one that is published, or the first of all
+        UsageError: a day would have to go between two that are published, or the first of all
             lacks Kite's dump.
     """
     held = set(published)
-    last = max(held, default=None)
+    first, last = min(held, default=date.max), max(held, default=date.min)
     left = tuple(day for day in days if day.as_of not in held)
-    before = [day.as_of for day in left if last is not None and day.as_of < last]
-    if before:
+    between = [day.as_of for day in left if first < day.as_of < last]
+    if between:
         raise UsageError(
-            f"History holds {last} already and goes forward only: {_told(before)} cannot go before "
-            f"it. Nothing was published, and nothing has to be dropped. A history that begins with "
-            f"the oldest day is made in a database beside this one, which takes its place once "
-            f"the hand changes are carried over: docs/decisions/0011-history-by-difference.md "
-            f"says how."
+            f"History holds {first} to {last}, and no day goes between two of them: it was told "
+            f"what became of each instrument without {_told(between)}. Nothing was published. "
+            f"Leave such days out: `--until {first}` for those before, `--since {last}` for those "
+            f"after."
         )
-    if last is None and left and KITE.name not in left[0].dumps:
+    oldest = left[:1] if not held or any(day.as_of < first for day in left) else ()
+    if oldest and KITE.name not in oldest[0].dumps:
         raise UsageError(
-            f"Of {left[0].as_of} there is no dump of Kite, and none was published before it that "
+            f"Of {oldest[0].as_of} there is no dump of Kite, and none was published before it that "
             f"could stand in. Nothing was published: begin with a day that has one."
         )
-    return Plan(left, tuple(day.as_of for day in days if day.as_of in held))
+    return Plan(
+        days=tuple(day for day in left if not held or day.as_of > last),
+        published=tuple(day for day in days if day.as_of in held),
+        earlier=tuple(day for day in left if held and day.as_of < first),
+        found=tuple(found),
+    )
 
 
 def _day_of(parts: Sequence[str]) -> date | None:

@@ -10,12 +10,8 @@ from expectations.gate import GateWorker
 from warehouse.audit import Audit, AuditOf, Built, operator_name, run_audit
 from warehouse.build import BuildReport, DbtProject
 from warehouse.errors import BuildFailed, GateRed, ServiceUnavailable
-from warehouse.ledger import (
-    BuildParameters,
-    PublishedFeed,
-    told_to_consumers,
-    write_build_parameters,
-)
+from warehouse.ledger import BuildParameters, write_build_parameters
+from warehouse.publications import PublishedFeed, told_to_consumers
 from warehouse.sync_request import FeedLoad, SyncContext, SyncResult
 
 # dbt quotes the server and its own place in the project; the beginning says what is wrong.

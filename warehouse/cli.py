@@ -246,16 +246,24 @@ def down() -> None:
 
 def settings_and_clock(as_of: str | None) -> tuple[Settings, Clock]:
     """The settings and the clock, at the day that was asked for."""
-    day = None
-    if as_of is not None:
-        try:
-            day = date.fromisoformat(as_of)
-        except ValueError:
-            raise UsageError(f"AS_OF {as_of!r} is not a date of the form YYYY-MM-DD.") from None
-    settings = read_settings(as_of=day)
+    settings = read_settings(as_of=read_day("AS_OF", as_of))
     for told in misspelt_settings():
         sys.stderr.write(f"warning: {told}\n")
     return settings, Clock(as_of=settings.as_of)
+
+
+def read_day(option: str, text: str | None) -> date | None:
+    """A day as it was typed; None without one.
+
+    Raises:
+        UsageError: it is no date.
+    """
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text!r} is not a date of the form YYYY-MM-DD.") from None
 
 
 def request_of(

@@ -19,8 +19,9 @@ from warehouse.dbt_profile import profile_environment
 from warehouse.display import Display, QuietDisplay, TimedStages
 from warehouse.errors import DestinationsPending, UsageError, WarehouseError
 from warehouse.exit_codes import GATE_RED
-from warehouse.ledger import believed_days, last_publication, report_paths
+from warehouse.ledger import report_paths
 from warehouse.pipeline import run_sync
+from warehouse.publications import believed_days, last_publication
 from warehouse.recorded_run import finish, recorded_run
 from warehouse.sample_guard import guard_export, guard_publications, guard_servers
 from warehouse.servers import EmbeddedServers

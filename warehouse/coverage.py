@@ -17,7 +17,7 @@ from expectations.audit import visible
 from expectations.coverage import BrokerCoverage, Counted, FeedDay
 from expectations.coverage_reader import read_coverage
 from warehouse.coverage_before import read_matched_before
-from warehouse.ledger import LastPublication, last_publication
+from warehouse.publications import LastPublication, last_publication
 
 PUBLISHED_SCHEMA: Final = "marts"
 CSV_COLUMNS: Final = (

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from expectations.coverage import matched_parts
-from warehouse.ledger import LastPublication
+from warehouse.publications import LastPublication
 
 COVERAGE: Final = "broker_coverage"
 

@@ -22,7 +22,7 @@ from loader.ledger import last_validator, load_dump
 from loader.source import parse_source
 from loader.staging import ensure_table, staged_load_id
 from warehouse.display import BYTES
-from warehouse.ledger import LastPublication
+from warehouse.publications import LastPublication, first_publication
 from warehouse.source import fetch_options, source_of
 from warehouse.sync_request import FeedLoad, SyncContext, dump_identity
 
@@ -236,10 +236,15 @@ def _land(context: SyncContext, connection: psycopg.Connection, found: FeedDump)
         stage.done(f"{load.rows:,} rows")
     for warning in load.warnings:
         context.stages.display.warn(warning)
-    prune(
-        warehouse.settings.landing,
-        feed.name,
-        warehouse.settings.landing_keep_days,
-        keep={dump.path},
-    )
+    _prune(context, found)
     return FeedLoad(load.load_id, found.as_of, dump.sha256, load.rows, is_stale=found.is_stale)
+
+
+def _prune(context: SyncContext, found: FeedDump) -> None:
+    """Delete old dumps; not those with which history begins: days may yet be put before them."""
+    settings = context.warehouse.settings
+    first = first_publication(context.warehouse.connection)
+    kept = set(first.archived(settings.landing)) if first else set()
+    if found.dump is not None:
+        kept.add(found.dump.path)
+    prune(settings.landing, found.feed.name, settings.landing_keep_days, keep=kept)

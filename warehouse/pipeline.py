@@ -28,7 +28,7 @@ from warehouse.candidate import audit_candidate, build_candidate, require_whole
 from warehouse.errors import GateRed, UsageError
 from warehouse.fingerprint import fingerprint, project_digest
 from warehouse.intake import FeedDump, fetch_dumps, land_dumps
-from warehouse.ledger import LastPublication, last_publication, told_to_consumers
+from warehouse.publications import LastPublication, last_publication, told_to_consumers
 from warehouse.refusal import land_instead_of_refused
 from warehouse.settings import DBT_PROJECT
 from warehouse.sync_request import FeedLoad, SyncContext, SyncResult
@@ -107,8 +107,8 @@ def _refuse_older_day(context: SyncContext, before: LastPublication | None) -> N
     raise UsageError(
         f"The as-of date {context.as_of} is before that of {before.told}. Nothing was started; "
         f"{told_to_consumers(before)[:1].lower()}{told_to_consumers(before)[1:]}. To go back, "
-        f"`warehouse rollback` puts an earlier publication back; how a history begins with older "
-        f"days is in docs/decisions/0011-history-by-difference.md; `warehouse build` looks at one."
+        f"`warehouse rollback` puts an earlier publication back; `warehouse backfill` puts days "
+        f"before the first published one; `warehouse build` looks at one."
     )
 
 

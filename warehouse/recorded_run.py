@@ -14,7 +14,8 @@ from warehouse.clock import Clock
 from warehouse.display import TimedStages
 from warehouse.errors import FailedRun, ServiceUnavailable
 from warehouse.exit_codes import INTERRUPTED, PENDING, exit_code_of, is_known
-from warehouse.ledger import Run, last_publication
+from warehouse.ledger import Run
+from warehouse.publications import last_publication
 from warehouse.retention import prune_runs, shown_runs
 from warehouse.run_lock import run_lock
 from warehouse.session import Warehouse, open_warehouse

@@ -7,7 +7,7 @@ from warehouse import destinations
 from warehouse.clock import Clock
 from warehouse.display import Display, TimedStages
 from warehouse.errors import UsageError
-from warehouse.ledger import LastPublication, content_of, last_publication, told_to_consumers
+from warehouse.publications import LastPublication, content_of, last_publication, told_to_consumers
 from warehouse.recorded_run import finish, recorded_run
 from warehouse.settings import Settings
 from warehouse.sync_request import SyncResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loader.source import SAMPLE
 from warehouse.errors import UsageError
-from warehouse.ledger import LastPublication
+from warehouse.publications import LastPublication
 from warehouse.settings import Settings
 from warehouse.sync_request import SyncRequest
 

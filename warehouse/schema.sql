@@ -6,8 +6,8 @@ create table if not exists ops.sync_runs (
     command text not null,
     status text not null check (
         status in (
-            'running', 'published', 'already_published', 'dry_run', 'built', 'rolled_back', 'exported', 'audited',
-            'failed', 'died'
+            'running', 'published', 'already_published', 'dry_run', 'built', 'rolled_back', 'exported',
+            'audited', 'backfilled', 'failed', 'died'
         )
     ),
     stage text not null,
@@ -57,17 +57,26 @@ begin
         where ordered.run_id = runs.run_id;
         alter table ops.sync_runs
             alter column run_number set not null,
-            alter column run_number add generated always as identity,
+            alter column run_number add generated always as identity;
+        perform setval(
+            pg_get_serial_sequence('ops.sync_runs', 'run_number'), max(run_number)
+        ) from ops.sync_runs having count(*) > 0;
+    end if;
+    if not exists (
+        select from pg_constraint
+        where
+            conrelid = 'ops.sync_runs'::regclass
+            and conname = 'sync_runs_status_check'
+            and pg_get_constraintdef(oid) like '%''backfilled''%'
+    ) then
+        alter table ops.sync_runs
             drop constraint if exists sync_runs_status_check,
             add constraint sync_runs_status_check check (
                 status in (
                     'running', 'published', 'already_published', 'dry_run', 'built', 'rolled_back',
-                    'exported', 'audited', 'failed', 'died'
+                    'exported', 'audited', 'backfilled', 'failed', 'died'
                 )
             );
-        perform setval(
-            pg_get_serial_sequence('ops.sync_runs', 'run_number'), max(run_number)
-        ) from ops.sync_runs having count(*) > 0;
     end if;
 end
 $$;

@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=DOTENV, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr | None = None
+    backfill_database_url: SecretStr | None = None
     redis_url: SecretStr | None = None
     env_file: Path = Path(".env")
     warehouse_home: Path = Path(".warehouse")
@@ -128,12 +129,12 @@ class Settings(BaseSettings):
             return () if names == ("none",) and info.field_name != "feeds" else names
         return value
 
-    @field_validator("database_url", "redis_url")
+    @field_validator("database_url", "backfill_database_url", "redis_url")
     @classmethod
     def _known_scheme(cls, value: SecretStr | None, info: Any) -> SecretStr | None:
         if value is None:
             return None
-        known = POSTGRES_SCHEMES if info.field_name == "database_url" else REDIS_SCHEMES
+        known = REDIS_SCHEMES if info.field_name == "redis_url" else POSTGRES_SCHEMES
         url = value.get_secret_value()
         if url.partition("://")[0].lower() not in known:
             raise ValueError(f"a URL must begin with {', '.join(f'{k}://' for k in known)}")
@@ -275,7 +276,7 @@ def _told(error: ValidationError) -> str:
     for problem in error.errors(include_url=False):
         name = ".".join(str(part) for part in problem["loc"]).upper()
         seen = problem["input"]
-        is_secret = name in {"DATABASE_URL", "REDIS_URL"}
+        is_secret = name in {"DATABASE_URL", "BACKFILL_DATABASE_URL", "REDIS_URL"}
         shown = "" if is_secret else f" (it is {str(seen)[:80]!r})"
         lines.append(f"{name}: {problem['msg'].removeprefix('Value error, ')}{shown}")
     return f"{'; '.join(lines)}. Set it in the environment or in .env; see .env.example."

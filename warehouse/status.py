@@ -15,7 +15,7 @@ from exporters.postgres import pending_exports
 from warehouse.clock import Clock
 from warehouse.destinations import Export
 from warehouse.exit_codes import GATE_RED, PENDING, UNAVAILABLE, USAGE
-from warehouse.ledger import LastPublication, last_publication
+from warehouse.publications import LastPublication, last_publication
 from warehouse.run_lock import is_dead
 
 RUNS_SHOWN = 5

@@ -13,7 +13,8 @@ from warehouse.audit import Audit
 from warehouse.destinations import Export
 from warehouse.display import TimedStages
 from warehouse.exit_codes import PENDING
-from warehouse.ledger import LastPublication, Run
+from warehouse.ledger import Run
+from warehouse.publications import LastPublication
 from warehouse.session import Warehouse
 
 

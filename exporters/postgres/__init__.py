@@ -7,6 +7,7 @@ from exporters.postgres.errors import (
     PublicationUnknown,
     SubscriptionsChangedMeanwhile,
 )
+from exporters.postgres.history import Earlier, put_before
 from exporters.postgres.ledger import (
     PendingExport,
     exported_digest,
@@ -25,6 +26,7 @@ from exporters.postgres.verify import repair_instruments, verify_published
 __all__ = [
     "NOTIFY_CHANNEL",
     "CandidateChanged",
+    "Earlier",
     "PendingExport",
     "Publication",
     "PublicationOutOfReach",
@@ -38,6 +40,7 @@ __all__ = [
     "pending_exports",
     "prune_undo",
     "publish",
+    "put_before",
     "record_export",
     "repair_instruments",
     "rollback_to",

@@ -25,7 +25,8 @@ from exporters.postgres.session import UNCHANGED, Connection, Cursor, Stopwatch,
 _TARGET = """
 select as_of_date, load_id, filter, dump_sha256, fingerprint, summary -> 'feeds'
 from ops.publications
-where publication_id = %s
+-- Nobody was ever shown a day that was brought in later.
+where publication_id = %s and brought_in_after is null
 """
 
 _SINCE = """

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from tests.end_to_end import dumps, feeds
-from tests.end_to_end.conftest import Published, drop_databases, with_database
+from tests.end_to_end.conftest import Published
 from tests.history_invariants import violations
-from tests.installation import PROJECT, Installation
+from tests.installation import Installation
 from tests.loader.broker import reply, serving
 
 NOWHERE = "http://localhost:9/dump"
@@ -25,6 +22,8 @@ CONTENT = tuple(
     f"select to_jsonb(h) - array['recorded_at'] from history.{name} as h order by 1"
     for name in ("instrument_versions", "broker_instrument_versions", "instrument_events")
 )
+
+NUMBERS = "select canonical_id, instrument_id from history.current_instruments order by 1"
 
 
 def history(at: Installation) -> list[Any]:
@@ -83,9 +82,11 @@ def test_a_backfill_is_what_daily_syncs_would_have_been(
         assert broker.requests == []
     assert at.execute("select max(as_of_date)::text from ops.publications") == [("2026-08-20",)]
     dumps.write_dump(folder / "2026-08-14.csv", published.rows)
+    dumps.write_dump(folder / "2026-08-21.csv", published.rows)
+    at.sync(folder / "2026-08-21.csv", AS_OF="2026-08-24").ok()
     refused = at.run("backfill", str(folder), **told)
     assert refused.code == 2
-    assert "2026-08-14 cannot go before" in refused.err
+    assert "without 2026-08-21" in refused.err
 
 
 def test_a_backfill_asks_no_broker_for_what_its_folder_lacks(
@@ -104,57 +105,59 @@ def test_a_backfill_asks_no_broker_for_what_its_folder_lacks(
     assert at.execute("select distinct broker from marts.broker_instruments") == [("kite",)]
 
 
-@pytest.mark.exhaustive
-def test_a_history_that_begins_earlier_is_made_beside_and_takes_the_hand_changes_along(
-    published: Published, tmp_path: Path, server_dsn: str
+def test_days_before_the_first_published_one_go_into_the_history_alone(
+    published: Published, tmp_path: Path
 ) -> None:
-    """What decision 11 says to do with days before the first published one."""
     at = published.at
     share = [row for row in published.rows if row["segment"] == "NSE" and row["name"]][20]
-    token = int(share["instrument_token"])
+    token, name = int(share["instrument_token"]), f"NSE:{share['tradingsymbol']}"
     at.execute("update public.instruments set is_active = true where instrument_token = %s", token)
-    at.sync(published.dump).ok()
-    before = at.seen()
-    assert token in before.active
+    at.execute("create view public.theirs as select * from history.instrument_versions")
+    before, numbers = at.seen(), at.execute(NUMBERS)
     folder = tmp_path / "days"
     rows = [row for row in published.rows if row != share]
+    dumps.write_dump(folder / "2026-08-13.csv", published.rows)
     dumps.write_dump(folder / "2026-08-14.csv", rows)
-    dumps.write_dump(folder / "2026-08-17.csv", published.rows)
+    planned = at.run("backfill", str(folder), "--dry-run").ok().out
+    assert "Days to put before the first published one: 2.\nDays to publish: 0;" in planned
+    # It dies with the second day beside, and goes on with that one.
+    running = at.start("backfill", str(folder))
+    running.wait_for("day 2 of 3 beside: 2026-08-14")
+    running.kill()
+    assert at.seen().differing(before) == []
+    done = at.run("backfill", str(folder)).ok()
+    assert "day 1 of 3" not in done.out
+    assert "2 days put before the history" in done.out
+    # The hand change is captured by the next sync, as ever.
+    assert at.seen().differing(before) == []
+    assert at.execute(NUMBERS) == numbers
+    history(at)
+    events = at.run("lookup", name, "--at", "2026-08-13", "--json").ok().document["events"]
+    assert [(one["event"], one["as_of_date"]) for one in events] == [
+        ("delisted", "2026-08-14"), ("relisted", "2026-08-17"),
+    ]  # fmt: skip
+    assert at.execute("select min(valid_from)::text from public.theirs") == [("2026-08-13",)]
+    again = at.run("backfill", str(folder), "--json").ok().document
+    assert (again["earlier"], again["skipped"]) == (None, ["2026-08-13", "2026-08-14"])
+    at.sync(published.next_dump, AS_OF="2026-08-18").ok()
+    assert token in at.seen().active
+    at.run("rollback").ok()
+    history(at)
+    assert not list(at.home.glob("backfill"))
+    assert at.execute("select count(*) from pg_database where datname like '%%_backfill'") == [(0,)]
+
+
+def test_days_before_the_first_published_one_need_its_dump(
+    published: Published, tmp_path: Path
+) -> None:
+    at, folder = published.at, tmp_path / "days"
+    dumps.write_dump(folder / "2026-08-14.csv", published.rows)
+    (archived,) = at.home.glob("landing/kite/2026-08-17/*.csv.gz")
+    archived.unlink()
     refused = at.run("backfill", str(folder))
-    assert (refused.code, "2026-08-14 cannot go before" in refused.err) == (2, True)
-    name = f"{conninfo_to_dict(at.database_url)['dbname']}_beside"
-    with psycopg.connect(server_dsn, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-    beside = {
-        "DATABASE_URL": with_database(server_dsn, name),
-        "WAREHOUSE_HOME": str(tmp_path / "home"),
-    }
-    try:
-        at.run("backfill", str(folder), "--no-export", **beside).ok()
-        carry_overrides(at.database_url, beside["DATABASE_URL"])
-        assert at.seen().is_like(before)
-        at.sync(published.next_dump, AS_OF="2026-08-18", **beside).ok()
-        with psycopg.connect(beside["DATABASE_URL"]) as connection:
-            assert violations(connection) == {}
-            first = connection.execute("select min(valid_from) from history.instrument_versions")
-            assert first.fetchone() == (date(2026, 8, 14),)
-            active = connection.execute(
-                "select is_active from public.instruments where instrument_token = %s", [token]
-            )
-            assert active.fetchone() == (True,)
-    finally:
-        drop_databases(server_dsn, name)
-
-
-def carry_overrides(old: str, new: str) -> None:
-    """What the decision hands from one `psql` to the other."""
-    page = (PROJECT / "docs/decisions/0011-history-by-difference.md").read_text()
-    told = page.partition('psql OLD -At -c "')[2].partition('" |')[0]
-    with psycopg.connect(old) as source, psycopg.connect(new) as target:
-        statements = source.execute(told.encode()).fetchall()
-        assert statements
-        for (statement,) in statements:
-            target.execute(statement.encode())
+    assert (refused.code, f"uncompressed bytes: {archived.name[:64]}" in refused.err) == (2, True)
+    assert "Nothing was started" in refused.err
+    assert not list(at.home.glob("backfill"))
 
 
 def test_lookup_and_changes_answer_by_day(published: Published) -> None:

@@ -23,7 +23,7 @@ def test_a_clock_that_went_back_is_refused_and_takes_nothing_back(standing: Labo
     assert done.code == 2, done
     assert "2026-08-14 is before that of publication 1" in done.err
     assert "warehouse rollback" in done.err
-    assert "0011-history-by-difference.md" in done.err
+    assert "`warehouse backfill` puts days before" in done.err
     standing.assert_old()
 
 

@@ -10,7 +10,7 @@ import pytest
 from exporters.schema import ensure_schema
 from warehouse.backfill import Day, find_days, plan_backfill, within
 from warehouse.errors import UsageError
-from warehouse.ledger import believed_days
+from warehouse.publications import believed_days
 
 MONDAY, TUESDAY, WEDNESDAY = date(2026, 8, 17), date(2026, 8, 18), date(2026, 8, 19)
 
@@ -72,10 +72,10 @@ def test_a_day_may_lack_a_broker_but_the_first_of_all_not_kite(tmp_path: Path) -
         {"kite": str(kite), "dhan": None},
     ]
     with pytest.raises(UsageError, match="Of 2026-08-17 there is no dump of Kite"):
-        plan_backfill(days, ())
-    assert plan_backfill(days[1:], ()).days == days[1:]
+        plan_backfill(days, days, ())
+    assert plan_backfill(days[1:], days, ()).days == days[1:]
     # What was published before it stands in for Kite.
-    assert plan_backfill(days, (date(2026, 8, 14),)).days == days
+    assert plan_backfill(days, days, (date(2026, 8, 14),)).days == days
 
 
 def test_a_span_of_days_may_be_asked_for() -> None:
@@ -87,16 +87,23 @@ def test_a_span_of_days_may_be_asked_for() -> None:
         within(days, date(2026, 8, 20), None)
 
 
-def test_what_is_published_is_left_out_and_nothing_goes_before_it() -> None:
-    days = tuple(Day(day, {"kite": Path("a.csv")}) for day in (MONDAY, TUESDAY, WEDNESDAY))
-    assert plan_backfill(days, ()).days == days
-    plan = plan_backfill(days, (MONDAY, TUESDAY))
-    assert (plan.days, plan.published) == (days[2:], (MONDAY, TUESDAY))
-    with pytest.raises(UsageError, match="2026-08-17 cannot go before it") as refused:
-        plan_backfill(days, (TUESDAY,))
-    # Schema ops holds hand changes: nobody is told to drop it.
-    assert "nothing has to be dropped" in str(refused.value)
-    assert "docs/decisions/0011-history-by-difference.md" in str(refused.value)
+def test_days_go_after_what_is_published_and_before_it_but_not_between() -> None:
+    days = tuple(Day(day, {"kite": Path(f"{day}.csv")}) for day in (MONDAY, TUESDAY, WEDNESDAY))
+    assert plan_backfill(days, days, ()).days == days
+    plan = plan_backfill(days, days, (MONDAY, TUESDAY))
+    assert (plan.earlier, plan.published, plan.days) == ((), days[:2], days[2:])
+    plan = plan_backfill(days, days, (TUESDAY,))
+    assert (plan.earlier, plan.published, plan.days) == (days[:1], days[1:2], days[2:])
+    # The first published day's dumps are at hand, though that day is not asked for.
+    plan = plan_backfill(days[:1], days, (TUESDAY,))
+    assert (plan.earlier, plan.days) == (days[:1], ())
+    assert plan.at_hand(TUESDAY) == (Path("2026-08-18.csv"),)
+    with pytest.raises(UsageError, match="without 2026-08-18") as refused:
+        plan_backfill(days, days, (MONDAY, WEDNESDAY))
+    assert "`--until 2026-08-17` for those before" in str(refused.value)
+    no_kite = (Day(MONDAY, {"dhan": Path("a.csv")}), *days[1:])
+    with pytest.raises(UsageError, match="Of 2026-08-17 there is no dump of Kite"):
+        plan_backfill(no_kite, no_kite, (TUESDAY,))
 
 
 def test_days_that_a_rollback_took_back_are_held_no_more(connection: psycopg.Connection) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.warehouse.test_sample_guard import OF_KITE
 from warehouse.errors import UsageError
-from warehouse.ledger import content_of
+from warehouse.publications import content_of
 from warehouse.rollback import rollback_target
 
 BACK = replace(OF_KITE, publication_id=44, rollback_of=42)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from warehouse.errors import UsageError
-from warehouse.ledger import LastPublication
+from warehouse.publications import LastPublication
 from warehouse.sample_guard import guard_export, guard_publications, guard_servers
 from warehouse.settings import Settings
 from warehouse.sync_request import SyncRequest

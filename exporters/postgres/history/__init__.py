@@ -11,7 +11,14 @@ when it was believed. A rollback, or a second publication of a day, supersedes r
 deletes one.
 """
 
+from exporters.postgres.history.earlier import Earlier, put_before
 from exporters.postgres.history.record import record_publication, refuse_older_day
 from exporters.postgres.history.rewind import record_rollback
 
-__all__ = ["record_publication", "record_rollback", "refuse_older_day"]
+__all__ = [
+    "Earlier",
+    "put_before",
+    "record_publication",
+    "record_rollback",
+    "refuse_older_day",
+]

@@ -64,8 +64,8 @@ def refuse_older_day(cursor: Cursor, as_of: date) -> None:
             f"the as-of date {as_of} is before {row[1]}, which publication {row[0]} has published",
             expected=f"a dump of {row[1]} or later",
             consumers=UNCHANGED,
-            remedy="`warehouse rollback` puts an earlier publication back; how a history begins"
-            " with older days is in docs/decisions/0011-history-by-difference.md",
+            remedy="`warehouse rollback` puts an earlier publication back, `warehouse backfill`"
+            " puts days before the first published one",
         )
 
 

@@ -95,7 +95,7 @@ from {gone} as g
 where g.canonical_id = c.canonical_id;
 """)
 
-# All publications have a number above.
+# All publications that consumers were shown have a number above.
 _EVERYTHING = 0
 
 
@@ -117,7 +117,7 @@ def record_rollback(
     if history is None:
         return ()
     instruments, brokers = history
-    if target < _first(cursor, publication_id):
+    if target < first_remembered(cursor, publication_id):
         _begin_anew(cursor, instruments, brokers, publication_id, facts)
         return ()
     # Brokers first: which instrument a row was is read from the instruments as they were.
@@ -197,8 +197,8 @@ def _put_back(
     )
 
 
-def _first(cursor: Cursor, publication_id: int) -> int:
-    """The first publication that history knows of."""
+def first_remembered(cursor: Cursor, publication_id: int) -> int:
+    """The first publication that history knows of; the given one where it knows of none."""
     row = cursor.execute(
         "select least((select min(publication_id) from history.current_instruments),"
         " (select min(publication_id) from history.past_instrument_versions))"

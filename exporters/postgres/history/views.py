@@ -56,6 +56,11 @@ where
     and (v.superseded_by is null or v.superseded_by > publication)
     and v.valid_from <= day
     and (v.valid_to is null or v.valid_to > day or v.closed_by > publication)
+    -- A day that was brought in later was seen by nobody before.
+    and day >= (
+        select min(p.as_of_date) from ops.publications as p
+        where coalesce(p.brought_in_after, p.publication_id) <= publication
+    )
 """)
 
 _HELD_FUNCTIONS = """
@@ -71,7 +76,8 @@ select
         select string_agg(distinct pg_describe_object(d.classid, d.objid, d.objsubid), ', ')
         from pg_depend as d
         where d.refclassid = 'pg_proc'::regclass and d.refobjid = f.oid and d.deptype = 'n'
-    )
+    ),
+    f.prosrc
 from pg_proc as f
 where f.pronamespace = to_regnamespace('history') and f.proname = any(%s)
 """
@@ -79,10 +85,11 @@ where f.pronamespace = to_regnamespace('history') and f.proname = any(%s)
 
 @dataclass(frozen=True, slots=True)
 class _Function:
-    """A function as it stands: its columns, and what other people have built on it."""
+    """A function as it stands: its columns, what others have built on it, its statement."""
 
     shape: Shape
     dependants: str | None
+    body: str
 
 
 def ensure_view(cursor: Cursor, versioned: Versioned) -> None:
@@ -150,17 +157,18 @@ def _ensure_functions(cursor: Cursor, noun: str, shape: Shape) -> None:
     }
     found = cursor.execute(_HELD_FUNCTIONS, [list(wanted)]).fetchall()
     held = {
-        name: _Function(tuple((column, kind) for column, kind in columns or ()), dependants)
-        for name, columns, dependants in found
+        name: _Function(tuple((column, kind) for column, kind in columns or ()), dependants, body)
+        for name, columns, dependants, body in found
     }
     for name, (arguments, body) in wanted.items():
         stands = held.get(name)
-        if stands is not None and stands.shape == shape:
-            continue
         returned = _returned(name, stands, shape)
-        if stands is not None and returned == shape:
-            _drop_function(cursor, name, arguments)
         columns = rows.columns([column for column, _ in returned], "v")
+        told = body.format(columns=columns, view=view).as_string(cursor)
+        if stands is not None and (stands.shape, stands.body) == (returned, told):
+            continue
+        if stands is not None and stands.shape != returned:
+            _drop_function(cursor, name, arguments)
         cursor.execute(
             _BELIEVED.format(
                 function=sql.Identifier(SCHEMA, name),
@@ -169,7 +177,7 @@ def _ensure_functions(cursor: Cursor, noun: str, shape: Shape) -> None:
                     sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
                     for column, kind in returned
                 ),
-                body=sql.Literal(body.format(columns=columns, view=view).as_string(cursor)),
+                body=sql.Literal(told),
             )
         )
 

@@ -205,6 +205,7 @@ def test_ledger_says_what_was_published(warehouse: psycopg.Connection) -> None:
         "fingerprint": "f2",
         "rollback_of": None,
         "rows_total": 6,
+        "brought_in_after": None,
     }
     counts = {key: summary["tables"]["broker_instruments"][key]
               for key in ("rows", "added", "changed", "removed")}  # fmt: skip
