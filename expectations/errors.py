@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-UNCHANGED = "Nothing was published; consumers keep the last publication."
+UNCHANGED = "Nothing was published; consumers see what they saw."
 
 
 class GateError(Exception):

@@ -191,7 +191,7 @@ class GateWorker:
         return WorkerFailed(
             f"The audit's process {what}{ending}; it last said: {self._last_words() or 'nothing'}",
             expected="one line of JSON for each request",
-            next_step="Nothing was published; consumers keep the last publication. "
+            next_step="Nothing was published; consumers see what they saw. "
             "Run the command again; if it recurs, run `python -m expectations` alone.",
         )
 

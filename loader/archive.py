@@ -189,6 +189,6 @@ def _disk_errors(folder: Path) -> Iterator[None]:
         raise LandingFailed(
             f"the dump could not be kept in {folder}: {error.strerror or error}",
             expected="a folder that can be written, with room for the dump",
-            next_step="Nothing was landed and consumers still see the last publication: "
+            next_step="Nothing was landed, and consumers see what they saw: "
             "free some space or mend the folder, then run the same command again.",
         ) from error

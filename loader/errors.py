@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-UNCHANGED = "Nothing was landed and consumers still see the last publication."
+UNCHANGED = "Nothing was landed, and consumers see what they saw."
 
 
 class LoaderError(Exception):

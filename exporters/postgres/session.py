@@ -18,7 +18,7 @@ from exporters.errors import DestinationRefused, DestinationUnavailable
 Connection: TypeAlias = psycopg.Connection[Any]
 Cursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
 
-UNCHANGED = "Nothing was changed: consumers see the last publication"
+UNCHANGED = "Nothing was changed: consumers see what they saw"
 
 # Held by whoever publishes, captures overrides or rolls back, until the transaction ends.
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('exporters.publications', 0))"

@@ -174,7 +174,7 @@ def test_data_docs_that_cannot_be_written_do_not_fail_the_audit(
 def test_killed_worker_is_told_with_its_signal(request_of: RequestOf, healthy_dsn: str) -> None:
     with GateWorker.start() as worker:
         psutil.Process(worker.pid).kill()
-        with pytest.raises(WorkerFailed, match=r"signal 9.*consumers keep the last publication"):
+        with pytest.raises(WorkerFailed, match=r"signal 9.*consumers see what they saw"):
             worker.audit(request_of(healthy_dsn))
 
 
