@@ -116,3 +116,40 @@ def violations(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any,
             if rows:
                 found[told] = rows
     return found
+
+
+# Each instrument is called by what it was first, each publication by its day.
+_NAMES = """
+with names as (
+    select distinct on (instrument_id)
+        instrument_id, format('%s of %s', canonical_id, valid_from) as name
+    from history.instrument_versions
+    where superseded_by is null
+    order by instrument_id, valid_from
+)
+
+select
+    to_jsonb(h) - array['recorded_at', 'event_id', 'instrument_id', 'publication_id', 'closed_by'],
+    names.name, begun.as_of_date, ended.as_of_date
+from history.{} as h
+left join names on names.instrument_id = h.instrument_id
+left join ops.publications as begun on begun.publication_id = h.publication_id
+left join ops.publications as ended on ended.publication_id = {}
+where h.superseded_by is null
+order by h.canonical_id, names.name, h.{}, to_jsonb(h) ->> 'event', to_jsonb(h) ->> 'broker'
+"""
+
+
+def believed(warehouse: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
+    """All that history believes, with neither numbers nor instants."""
+    assert violations(warehouse) == {}
+    return {
+        name: warehouse.cursor(row_factory=tuple_row)
+        .execute(_NAMES.format(name, ended, day).encode())
+        .fetchall()
+        for name, ended, day in (
+            ("instrument_versions", "h.closed_by", "valid_from"),
+            ("broker_instrument_versions", "h.closed_by", "valid_from"),
+            ("instrument_events", "null", "as_of_date"),
+        )
+    }

@@ -154,12 +154,16 @@ def _close(
     def lines(console: Console) -> None:
         if earlier is not None:
             console.print(
-                f"\n[bold green]{len(earlier.days)} days put before the history[/], which begins "
-                f"with {earlier.days[0]} now; consumers see what they saw"
+                f"\n[bold green]{_count(len(earlier.days))} put before the history[/], which "
+                f"begins with {earlier.days[0]} now; consumers see what they saw"
             )
-        told = f"[bold green]{len(done)} days published[/]"
+        told = f"[bold green]{_count(len(done))} published[/]"
         if done:
             told += f", {done[0]['as_of_date']} to {done[-1]['as_of_date']}"
         console.print(f"\n{told}; {len(plan.published)} were published already.")
 
     display.close(document, lines)
+
+
+def _count(days: int) -> str:
+    return "1 day" if days == 1 else f"{days} days"

@@ -133,7 +133,9 @@ def _first_task(
     """
     found = {content_sha256(path): path for path in (*first.archived(landing), *at_hand)}
     sources: dict[str, str | None] = {}
-    for feed, sha256 in first.dumps.items():
+    # Whom instruments are spelled by when Kite has none of them, is told by the order.
+    for feed in sorted(first.dumps, key=[*beside.feeds, *first.dumps].index):
+        sha256 = first.dumps[feed]
         if sha256 is not None and sha256 not in found:
             raise UsageError(
                 f"History begins with {first.as_of_date}, and the {feed} dump that was published "

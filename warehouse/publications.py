@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from loader.archive import ENDINGS, archive_path
-from loader.feeds import KITE
+from loader.feeds import FEEDS, KITE
 from loader.source import SAMPLE
 
 # From the last publication back, past what rollbacks have taken back.
@@ -148,8 +148,9 @@ def first_publication(connection: psycopg.Connection) -> FirstPublication | None
         return None
     as_of_date, filter_text, dump_sha256, feeds, source = row
     dumps = {
-        name: told["sha256"] if told["sha256"] and not told["is_stale"] else None
-        for name, told in (feeds or {}).items()
+        name: feeds[name]["sha256"] or None if not feeds[name]["is_stale"] else None
+        for name in FEEDS
+        if name in (feeds or {})
     }
     return FirstPublication(
         as_of_date, filter_text, dumps or {KITE.name: dump_sha256}, source == SAMPLE

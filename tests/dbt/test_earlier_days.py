@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
 
 import psycopg
 import pytest
@@ -14,9 +13,9 @@ from psycopg.conninfo import make_conninfo
 from exporters.postgres import put_before
 from tests.dbt.conftest import DATABASE, Dbt
 from tests.dbt.kite_rows import Row, contract
-from tests.dbt.published_days import Connection, asked, empty_warehouse, publish_day
+from tests.dbt.published_days import asked, empty_warehouse, publish_day
 from tests.dbt.test_history import DAY_1, DAY_2, DAY_3, STAYS, share
-from tests.history_invariants import violations
+from tests.history_invariants import believed
 
 BESIDE = f"{DATABASE}_beside"
 NOW = datetime(2026, 9, 1, 3, tzinfo=UTC)
@@ -45,40 +44,6 @@ DAYS: Mapping[date, Sequence[Row]] = {
     date(2026, 8, 20): [*STAYS, *LATER[len(STAYS) :]],
     date(2026, 8, 21): LAST,
 }
-
-# Each instrument is called by what it was first, each publication by its day.
-_NAMES = """
-with names as (
-    select distinct on (instrument_id)
-        instrument_id, format('%%s of %%s', canonical_id, valid_from) as name
-    from history.instrument_versions
-    where superseded_by is null
-    order by instrument_id, valid_from
-)
-
-select
-    to_jsonb(h) - array['recorded_at', 'event_id', 'instrument_id', 'publication_id', 'closed_by'],
-    names.name, begun.as_of_date, ended.as_of_date
-from history.{} as h
-left join names on names.instrument_id = h.instrument_id
-left join ops.publications as begun on begun.publication_id = h.publication_id
-left join ops.publications as ended on ended.publication_id = {}
-where h.superseded_by is null
-order by h.canonical_id, names.name, h.{}, to_jsonb(h) ->> 'event', to_jsonb(h) ->> 'broker'
-"""
-
-
-def believed(warehouse: Connection) -> dict[str, list[tuple[Any, ...]]]:
-    """All that history believes, with neither numbers nor instants."""
-    assert violations(warehouse) == {}
-    return {
-        name: asked(warehouse, _NAMES.format(name, ended, day))
-        for name, ended, day in (
-            ("instrument_versions", "h.closed_by", "valid_from"),
-            ("broker_instrument_versions", "h.closed_by", "valid_from"),
-            ("instrument_events", "null", "as_of_date"),
-        )
-    }
 
 
 def put_aside(server_dsn: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.end_to_end import dumps, feeds
 from tests.end_to_end.conftest import Published
-from tests.history_invariants import violations
+from tests.history_invariants import believed, violations
 from tests.installation import Installation
 from tests.loader.broker import reply, serving
 
@@ -81,12 +81,30 @@ def test_a_backfill_is_what_daily_syncs_would_have_been(
         at.run("backfill", str(folder), **told).ok()
         assert broker.requests == []
     assert at.execute("select max(as_of_date)::text from ops.publications") == [("2026-08-20",)]
-    dumps.write_dump(folder / "2026-08-14.csv", published.rows)
     dumps.write_dump(folder / "2026-08-21.csv", published.rows)
     at.sync(folder / "2026-08-21.csv", AS_OF="2026-08-24").ok()
     refused = at.run("backfill", str(folder), **told)
     assert refused.code == 2
     assert "without 2026-08-21" in refused.err
+
+
+@pytest.mark.exhaustive
+def test_days_before_the_first_published_one_are_what_daily_syncs_would_have_been(
+    published: Published, tmp_path: Path
+) -> None:
+    at, folder = published.at, tmp_path / "days"
+    told = {"FEEDS": "kite,dhan", "FETCH_ATTEMPTS": "1"}
+    at.wipe()
+    for day, files in days(published, folder).items():
+        dhan = str(files.get("dhan", NOWHERE))
+        at.sync(files["kite"], AS_OF=day, DHAN_SOURCE=dhan, **told).ok()
+    with psycopg.connect(at.database_url) as connection:
+        daily = believed(connection)
+    at.wipe()
+    at.sync(files["kite"], AS_OF=day, DHAN_SOURCE=dhan, **told).ok()
+    at.run("backfill", str(folder), **told).ok()
+    with psycopg.connect(at.database_url) as connection:
+        assert believed(connection) == daily
 
 
 def test_a_backfill_asks_no_broker_for_what_its_folder_lacks(
