@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,14 +47,21 @@ def run_audit(request: AuditRequest) -> Audited:
     asked = [rule for rule in RULES if reasons[rule.id] is None]
     context = open_context(request.report_dir)
     datasource = open_datasource(context, request)
+    engine = datasource.get_execution_engine()
     try:
-        fill_measures(datasource, values, of_feeds=bool(situation.other_feeds))
-        outcome = build_checkpoint(context, datasource, request, asked, values).run(
+        # PostgreSQL measures while the expectations are put together.
+        with ThreadPoolExecutor(1) as pool:
+            measuring = pool.submit(
+                fill_measures, engine, values, of_feeds=bool(situation.other_feeds)
+            )
+            checkpoint = build_checkpoint(context, datasource, request, asked, values)
+            measuring.result()
+        outcome = checkpoint.run(
             # Without a time it takes the name for one, and some names for an impossible one.
             run_id=gx.RunIdentifier(request.run_id, run_time=request.started_at)
         )
     finally:
-        datasource.get_execution_engine().engine.dispose()
+        engine.engine.dispose()
         datasource.get_engine().dispose()
     found = _by_rule(outcome)
     results = tuple(

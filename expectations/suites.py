@@ -23,6 +23,7 @@ from great_expectations.data_context.types.base import (
     ProgressBarsConfig,
 )
 from great_expectations.datasource.fluent import PostgresDatasource
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.expectation import Expectation
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -147,10 +148,9 @@ def _connect_arguments(dsn: str) -> dict[str, Any]:
 
 
 def fill_measures(
-    datasource: PostgresDatasource, values: Mapping[str, sql.Composable], *, of_feeds: bool
+    engine: SqlAlchemyExecutionEngine, values: Mapping[str, sql.Composable], *, of_feeds: bool
 ) -> None:
     """Creates the temporary tables that the rules read, on the connection that they use."""
-    engine = datasource.get_execution_engine()
     for statement in measures(values, of_feeds=of_feeds):
         engine.execute_query_in_transaction(text(for_sqlalchemy(statement)))
 

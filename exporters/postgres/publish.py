@@ -126,7 +126,7 @@ def _publish(
         _publish_views(cursor, candidate, grants, applied)
     publish_instruments(cursor, applied, watch, now=request.published_at)
     with watch.stage("history"):
-        dropped = record_publication(cursor, publication_id, facts, applied)
+        dropped = record_publication(cursor, publication_id, facts, applied, grants)
     with watch.stage("ledger"):
         dropped += drop_spent(cursor, filter_name=request.filter, as_of=request.as_of_date)
         return seal(

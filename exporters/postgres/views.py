@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from psycopg import errors, sql
 
@@ -74,6 +75,10 @@ class Grant:
     is_grantable: bool
 
 
+Rights: TypeAlias = Mapping[str, tuple[Grant, ...]]
+"""Who may do what with views, by their names."""
+
+
 def refuse_unpublished_references(
     cursor: Cursor, views: Sequence[Relation], published: Sequence[str]
 ) -> None:
@@ -128,7 +133,7 @@ def publish_views(
     published: Mapping[str, Relation],
     *,
     schema: str,
-    grants: Mapping[str, tuple[Grant, ...]],
+    grants: Rights,
 ) -> list[str]:
     """Create or replace each view whose definition differs; the others are not even locked.
 
@@ -156,7 +161,7 @@ def publish_views(
         if view.name in kept and not _only_grows(kept[view.name], view):
             ours = list(kept.values())
             rights |= step_aside(cursor, kept[view.name], view.column_names, ours)
-            rights[view.name] = _drop(cursor, kept[view.name])
+            rights[view.name] = drop_view(cursor, kept[view.name])
             kept = {name: one for name, one in kept.items() if name not in rights}
     told: list[str] = []
     # In the order of their making, so that a view on a view finds it.
@@ -165,8 +170,7 @@ def publish_views(
             continue
         target = sql.Identifier(schema, view.name)
         _create(cursor, target, wanted[view.name], schema)
-        for grant in rights.get(view.name, ()):
-            _grant(cursor, target, grant)
+        give_back(cursor, target, rights.get(view.name, ()))
         if view.name in held and wanted[view.name] != held[view.name]:
             told.append(f"{schema}.{view.name}: new definition")
     _refuse_foreign_references(cursor, [view.name for view in candidates], schema)
@@ -218,7 +222,7 @@ def step_aside(
     reading = {oid for (oid,) in cursor.execute(_READERS, parameters).fetchall()}
     # Backwards, so that a view goes before the view that it is built on.
     dropped = sorted((view for view in views if view.oid in reading), key=lambda view: -view.oid)
-    return {view.name: _drop(cursor, view) for view in dropped}
+    return {view.name: drop_view(cursor, view) for view in dropped}
 
 
 def _only_grows(held: Relation, wanted: Relation) -> bool:
@@ -243,8 +247,12 @@ def _create(cursor: Cursor, target: sql.Identifier, definition: str, schema: str
         )
 
 
-def _drop(cursor: Cursor, view: Relation) -> tuple[Grant, ...]:
-    """Drop a view of ours, and say who had which right on it."""
+def drop_view(cursor: Cursor, view: Relation) -> tuple[Grant, ...]:
+    """Drop a view of ours, and say who had which right on it.
+
+    Raises:
+        DestinationRefused: Somebody else's view is built on it.
+    """
     grants = tuple(
         Grant(sql.SQL("public") if grantee == 0 else sql.Identifier(role), privilege, grantable)
         for grantee, role, privilege, grantable in cursor.execute(_GRANTS, [view.oid]).fetchall()
@@ -263,10 +271,12 @@ def _drop(cursor: Cursor, view: Relation) -> tuple[Grant, ...]:
     return grants
 
 
-def _grant(cursor: Cursor, view: sql.Identifier, grant: Grant) -> None:
-    statement = sql.SQL("grant {} on {} to {}").format(
-        sql.SQL(grant.privilege), view, grant.grantee
-    )
-    if grant.is_grantable:
-        statement = sql.SQL("{} with grant option").format(statement)
-    cursor.execute(statement)
+def give_back(cursor: Cursor, view: sql.Identifier, grants: Sequence[Grant]) -> None:
+    """Give the rights that people had on a view of the same name before it was dropped."""
+    for grant in grants:
+        statement = sql.SQL("grant {} on {} to {}").format(
+            sql.SQL(grant.privilege), view, grant.grantee
+        )
+        if grant.is_grantable:
+            statement = sql.SQL("{} with grant option").format(statement)
+        cursor.execute(statement)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 
-from psycopg import sql
+from psycopg import errors, sql
 
 from exporters.postgres.catalog import read_relations
 from exporters.postgres.session import Cursor
+from exporters.postgres.views import Rights, drop_view, give_back
 
 SCHEMA = "history"
 
@@ -112,12 +113,16 @@ def drop_analyst_views(cursor: Cursor) -> None:
         cursor.execute(sql.SQL("drop view if exists {}").format(sql.Identifier(SCHEMA, name)))
 
 
-def ensure_analyst_views(cursor: Cursor, columns: frozenset[str]) -> None:
+def ensure_analyst_views(cursor: Cursor, columns: frozenset[str], rights: Rights) -> None:
     """Create those that are missing or were made by another definition; readers keep the others.
 
     Args:
         cursor: Inside the publication's transaction, `instrument_versions` having its shape.
         columns: Those that are remembered of instruments; without `READ` there is no view.
+        rights: On views that had to step aside, by name.
+
+    Raises:
+        DestinationRefused: One loses or retypes a column, and somebody's view is built on it.
     """
     if not columns >= READ:
         return
@@ -128,6 +133,13 @@ def ensure_analyst_views(cursor: Cursor, columns: frozenset[str]) -> None:
         if name in held and held[name].comment == comment:
             continue
         view = sql.Identifier(SCHEMA, name)
-        cursor.execute(sql.SQL("drop view if exists {}").format(view))
-        cursor.execute(sql.SQL("create view {} as {}").format(view, sql.SQL(definition)))
+        made = sql.SQL("create or replace view {} as {}").format(view, sql.SQL(definition))
+        try:
+            with cursor.connection.transaction():
+                cursor.execute(made)
+            given = rights.get(name, ())
+        except errors.InvalidTableDefinition:
+            given = drop_view(cursor, held[name])
+            cursor.execute(made)
+        give_back(cursor, view, given)
         cursor.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(comment)))

@@ -18,6 +18,7 @@ from exporters.postgres.ledger import Facts
 from exporters.postgres.override_rules import Override
 from exporters.postgres.rows import columns
 from exporters.postgres.session import UNCHANGED, Cursor, settings
+from exporters.postgres.views import Rights
 
 CONTINUITY = "instrument_continuity"
 
@@ -70,7 +71,7 @@ def refuse_older_day(cursor: Cursor, as_of: date) -> None:
 
 
 def record_publication(
-    cursor: Cursor, publication_id: int, facts: Facts, applied: Applied
+    cursor: Cursor, publication_id: int, facts: Facts, applied: Applied, rights: Rights
 ) -> tuple[Override, ...]:
     """Write the versions and events of a publication whose content has just been applied.
 
@@ -79,11 +80,12 @@ def record_publication(
         publication_id: Its number.
         facts: What it is about; its as-of date is not before that of the last one.
         applied: Its differences: only what they name is looked at.
+        rights: On views of history that stepped aside for a column's new type, by name.
 
     Returns:
         Overrides that were dropped: of instruments that left, whose id now names another.
     """
-    history = ensure_history(cursor)
+    history = ensure_history(cursor, rights)
     if history is None:
         return ()
     instruments, brokers = history

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from psycopg import sql
 
@@ -13,6 +14,9 @@ from exporters.postgres.history.versioned import SCHEMA, Versioned
 from exporters.postgres.history.views import ensure_view
 from exporters.postgres.request import BROKER_INSTRUMENTS, PUBLISHED_SCHEMA
 from exporters.postgres.session import Cursor
+from exporters.postgres.views import Rights
+
+NOBODYS: Rights = MappingProxyType({})
 
 INSTRUMENTS = "instruments"
 
@@ -94,8 +98,12 @@ create table {past} (
 """)
 
 
-def ensure_history(cursor: Cursor) -> tuple[Versioned, Versioned] | None:
+def ensure_history(cursor: Cursor, rights: Rights = NOBODYS) -> tuple[Versioned, Versioned] | None:
     """Create what is missing, and follow columns that the published tables have gained.
+
+    Args:
+        cursor: Inside the publication's transaction.
+        rights: On views that had to step aside for a column's new type, by name.
 
     Returns:
         Instruments and broker instruments; None unless both are published with the keys that
@@ -111,8 +119,8 @@ def ensure_history(cursor: Cursor) -> tuple[Versioned, Versioned] | None:
     cursor.execute(_TABLES)
     versioned = _versioned(cursor, published)
     for one in versioned:
-        ensure_view(cursor, one)
-    ensure_analyst_views(cursor, frozenset(versioned[0].names))
+        ensure_view(cursor, one, rights)
+    ensure_analyst_views(cursor, frozenset(versioned[0].names), rights)
     return versioned
 
 

@@ -15,6 +15,7 @@ from exporters.postgres import rows
 from exporters.postgres.catalog import read_relations
 from exporters.postgres.history.versioned import SCHEMA, Versioned
 from exporters.postgres.session import UNCHANGED, Cursor
+from exporters.postgres.views import Rights, give_back
 
 Shape = tuple[tuple[str, str], ...]
 """The names and types of columns, in order."""
@@ -92,8 +93,13 @@ class _Function:
     body: str
 
 
-def ensure_view(cursor: Cursor, versioned: Versioned) -> None:
+def ensure_view(cursor: Cursor, versioned: Versioned, rights: Rights) -> None:
     """Create the view and functions of one table's versions, or let them gain its new columns.
+
+    Args:
+        cursor: Inside the publication's transaction.
+        versioned: Whose versions.
+        rights: On views that had to step aside, by name.
 
     Raises:
         DestinationRefused: A column has another type, and somebody's view reads the function.
@@ -105,6 +111,7 @@ def ensure_view(cursor: Cursor, versioned: Versioned) -> None:
     shape = _grown(kept, versioned)
     if shape != kept:
         _make_view(cursor, versioned, name, shape)
+        give_back(cursor, sql.Identifier(SCHEMA, name), rights.get(name, ()))
     _ensure_functions(cursor, noun, shape)
 
 

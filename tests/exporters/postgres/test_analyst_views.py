@@ -7,7 +7,9 @@ from datetime import date, timedelta
 from typing import Any
 
 import psycopg
+import pytest
 
+from exporters.errors import DestinationRefused
 from exporters.postgres import publish
 from tests.exporters.postgres.candidate_builder import TABLES, build, request
 
@@ -146,17 +148,55 @@ def test_the_views_are_made_again_when_a_column_below_them_widens(
     warehouse: psycopg.Connection,
 ) -> None:
     publish_day(warehouse, 0, {"NIFTY FUT": 75})
+    views = ("history.lot_size_timeline", "history.instrument_versions")
+    for view in views:
+        warehouse.execute(f"grant select on {view} to public".encode())
     wider = "alter table candidate.instruments alter column lot_size type bigint;"
     publish_day(warehouse, 1, {"NIFTY FUT": 300}, alter=wider)
     assert [row[3] for row in asked(warehouse, LOTS)] == [75, 300]
+    for view in views:
+        assert is_open_to_all(warehouse, view)
 
 
-def test_a_definition_of_before_is_replaced(warehouse: psycopg.Connection) -> None:
+def is_open_to_all(warehouse: psycopg.Connection, view: str) -> bool:
+    found = warehouse.execute("select has_table_privilege('public', %s, 'select')", [view])
+    return found.fetchone() == (True,)
+
+
+def made_by_an_older_version(warehouse: psycopg.Connection, columns: str) -> None:
+    name = "history.lot_size_timeline"
+    row = warehouse.execute("select pg_get_viewdef(%s::regclass)", [name]).fetchone()
+    assert row is not None
+    warehouse.execute(
+        f"create or replace view {name} as"
+        f" select {columns} from ({row[0].rstrip(';')}) as v where false;"
+        f"comment on view {name} is 'an older definition'".encode()
+    )
+
+
+def test_a_definition_of_before_is_replaced_under_what_others_built_on_it(
+    warehouse: psycopg.Connection,
+) -> None:
     publish_day(warehouse, 0, {"NIFTY FUT": 75})
-    warehouse.execute("comment on view history.lot_size_timeline is 'an older definition'")
-    oids = "select relname, oid from pg_class where relname in (%s, %s)"
-    names = ("lot_size_timeline", "listings_by_day")
-    before = dict(warehouse.execute(oids, names).fetchall())
+    warehouse.execute("create view public.theirs as select * from history.lot_size_timeline")
+    made_by_an_older_version(warehouse, "v.*")
+    assert warehouse.execute("select from public.theirs").fetchall() == []
     publish_day(warehouse, 1, {"NIFTY FUT": 75})
-    after = dict(warehouse.execute(oids, names).fetchall())
-    assert {name for name in names if before[name] != after[name]} == {"lot_size_timeline"}
+    assert len(warehouse.execute("select from public.theirs").fetchall()) == 1
+
+
+def test_a_definition_that_loses_a_column_is_refused_by_who_needs_it(
+    warehouse: psycopg.Connection,
+) -> None:
+    publish_day(warehouse, 0, {"NIFTY FUT": 75})
+    made_by_an_older_version(warehouse, "v.*, true as extra")
+    warehouse.execute(
+        "create view public.theirs as select extra from history.lot_size_timeline;"
+        "grant select on history.lot_size_timeline to public"
+    )
+    with pytest.raises(DestinationRefused, match=r"others are built on it: view theirs depends"):
+        publish_day(warehouse, 1, {"NIFTY FUT": 75})
+    warehouse.execute("drop view public.theirs")
+    publish_day(warehouse, 1, {"NIFTY FUT": 75})
+    assert asked(warehouse, LOTS)
+    assert is_open_to_all(warehouse, "history.lot_size_timeline")
