@@ -51,12 +51,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Three workers to two processors: a sync often waits, for a server or to be killed."""
-    return max(1, (os.cpu_count() or 1) * 3 // 2)
-
-
 def pytest_configure(config: pytest.Config) -> None:
     # Nothing of the person's own configuration may leak into a test.
     for name in (

@@ -51,6 +51,11 @@ class FeedDump:
         return self.trouble is not None
 
     @property
+    def told_trouble(self) -> str:
+        """What was seen instead of a dump of today; empty where there is one."""
+        return self.trouble.seen if self.trouble else ""
+
+    @property
     def source(self) -> str:
         """Where the dump came from; empty without one."""
         return self.dump.source if self.dump else ""
@@ -118,8 +123,7 @@ def _told(found: FeedDump) -> str:
     kept = f"its rows of {found.as_of} stay, marked stale"
     if found.dump is None:
         kept = "nothing of it was ever published, so it is left out"
-    trouble = found.trouble.seen if found.trouble else ""
-    return f"{found.feed.title} has no dump for today: {kept} ({trouble})"
+    return f"{found.feed.title} has no dump for today: {kept} ({found.told_trouble})"
 
 
 def _fetch(context: SyncContext, connection: psycopg.Connection, feed: Feed) -> Dump:
@@ -217,10 +221,12 @@ def _land(context: SyncContext, connection: psycopg.Connection, found: FeedDump)
     feed, dump = found.feed, found.dump
     if dump is None:
         ensure_table(connection, feed)
-        return FeedLoad(None, found.as_of, "", 0, is_stale=True)
+        return FeedLoad(None, found.as_of, "", 0, is_stale=True, trouble=found.told_trouble)
     if found.load_id is not None and staged_load_id(connection, feed) == found.load_id:
         # What the last publication was built from still stands there.
-        return FeedLoad(found.load_id, found.as_of, dump.sha256, 0, is_stale=True)
+        return FeedLoad(
+            found.load_id, found.as_of, dump.sha256, 0, is_stale=True, trouble=found.told_trouble
+        )
     warehouse = context.warehouse
     with context.stages.stage(_stage("land", context, feed), "copying into staging") as stage:
         stage.unit = BYTES
@@ -237,7 +243,10 @@ def _land(context: SyncContext, connection: psycopg.Connection, found: FeedDump)
     for warning in load.warnings:
         context.stages.display.warn(warning)
     _prune(context, found)
-    return FeedLoad(load.load_id, found.as_of, dump.sha256, load.rows, is_stale=found.is_stale)
+    return FeedLoad(
+        load.load_id, found.as_of, dump.sha256, load.rows,
+        is_stale=found.is_stale, trouble=found.told_trouble,
+    )  # fmt: skip
 
 
 def _prune(context: SyncContext, found: FeedDump) -> None:

@@ -61,6 +61,7 @@ class FeedLoad:
         sha256: of the dump's uncompressed bytes; empty without one.
         rows: how many rows were landed in this run.
         is_stale: whether the dump is that of the last publication, for want of a new one.
+        trouble: why there is no new one; empty where there is.
     """
 
     load_id: int | None
@@ -68,6 +69,7 @@ class FeedLoad:
     sha256: str
     rows: int
     is_stale: bool
+    trouble: str = ""
 
     @property
     def identity(self) -> str:
@@ -88,6 +90,7 @@ class FeedLoad:
             "as_of_date": self.as_of_date.isoformat(),
             "sha256": self.sha256,
             "is_stale": self.is_stale,
+            "trouble": self.trouble or None,
         }
 
 

@@ -296,8 +296,9 @@ def test_a_dump_that_the_gate_refuses_stops_nobody_else(four: FourFeeds, tmp_pat
     )
     assert four.rows("is_stale") == {"dhan": before["dhan"]}
     assert sorted(four.at.execute(lots)) == published
+    assert "the gate refuses it: feed-churn-lot" in four.feeds()["dhan"]["trouble"]
     assert four.feeds()["kite"] | {"sha256": ""} | {"load_id": 0} == {
-        "as_of_date": DAY_TWO, "is_stale": False, "sha256": "", "load_id": 0,
+        "as_of_date": DAY_TWO, "is_stale": False, "sha256": "", "load_id": 0, "trouble": None,
     }  # fmt: skip
     ((verdict, page),) = four.at.execute(
         "select verdict, report_path from ops.sync_runs order by started_at desc limit 1"
