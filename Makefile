@@ -12,7 +12,7 @@ FORCE   ?=
 TO      ?=
 FOLDER  ?=
 PYTHON  ?= python3
-PYTEST  ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations 20
+PYTEST  ?= -n auto --maxprocesses 4 --no-loadscope-reorder --durations 20
 
 VENV      := .venv
 BIN       := $(VENV)/bin

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -25,6 +26,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from xdist.scheduler import LoadScopeScheduling
 
 from loader.sample import DEFAULT_ROWS, sample_chunks
 
@@ -35,6 +37,9 @@ NO_REAL_DUMPS = "the real broker dumps are not there"
 # The day that the suite plays, and the dump of it.
 AS_OF = date(2026, 8, 17)
 KITE_DUMP = Path("kite") / "2026-08-17_instruments.csv.gz"
+
+# Folders whose tests share what one session has set up; the longest first.
+SHARED = ("tests/faults", "tests/end_to_end")
 
 # On a loaded machine a draw may be slow; that says nothing of what is tested.
 hypothesis_settings.register_profile(
@@ -49,6 +54,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--real-dumps", default=str(REAL_DUMPS), help="the folder of real broker dumps"
     )
+
+
+class ByLaboratory(LoadScopeScheduling):
+    """What breaks or syncs one and the same installation stays with one worker.
+
+    Making it, and whatever is kept of it, takes half a minute.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return shared_folder(nodeid) or nodeid.partition("::")[0]
+
+
+def shared_folder(nodeid: str) -> str:
+    """The folder of `SHARED` that a test is in; empty for others."""
+    return next((folder for folder in SHARED if nodeid.startswith(f"{folder}/")), "")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no worker is left with it at the end."""
+    places = {folder: place for place, folder in enumerate(SHARED)}
+    items.sort(key=lambda item: places.get(shared_folder(item.nodeid), len(SHARED)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return ByLaboratory(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:

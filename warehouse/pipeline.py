@@ -64,8 +64,10 @@ def run_sync(context: SyncContext) -> SyncResult:
         worker = stack.enter_context(GateWorker.start())
         settings = context.warehouse.settings
         project = DbtProject(context.warehouse.dsn, settings.home / "dbt", settings.feeds)
-        # Importing and parsing is Python's work, landing is PostgreSQL's: side by side.
-        pool = stack.enter_context(ThreadPoolExecutor(1))
+        # Importing and parsing is Python's work, landing is PostgreSQL's: side by side. A dump that
+        # is refused is told at once, not when dbt has been imported.
+        pool = ThreadPoolExecutor(1)
+        stack.callback(pool.shutdown, wait=False)
         preparing = pool.submit(project.prepare)
         result.loads = land_dumps(context, connection, dumps, preparing, result.before)
         if request.build_only:

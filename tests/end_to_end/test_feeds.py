@@ -234,6 +234,7 @@ def test_a_broker_whose_dump_is_refused_does_not_stop_the_others(
     assert said_by_angel_one(four) == before
 
 
+@pytest.mark.exhaustive
 def test_two_brokers_refused_at_once_do_not_stop_the_others(
     four: FourFeeds, tmp_path: Path
 ) -> None:

@@ -281,6 +281,7 @@ def test_a_dry_run_plans_everything_and_writes_nothing(published: Published) -> 
     assert "run it again without the dry run" in done.out
 
 
+@pytest.mark.exhaustive
 def test_a_dry_run_of_the_first_sync_leaves_nothing_behind(
     empty: Installation, first_publication: Published
 ) -> None:

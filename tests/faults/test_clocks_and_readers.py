@@ -10,7 +10,9 @@ from tests.faults.test_death import worker_of
 from tests.installation import until
 
 
-@pytest.mark.parametrize("as_of", ["2031-01-01", "2026-12-31"])
+@pytest.mark.parametrize(
+    "as_of", ["2031-01-01", pytest.param("2026-12-31", marks=pytest.mark.exhaustive)]
+)
 def test_a_clock_far_ahead_is_stopped_by_the_gate(standing: Laboratory, as_of: str) -> None:
     done = standing.at.sync(standing.next_dump, AS_OF=as_of)
     assert done.code == 4, done
@@ -62,6 +64,7 @@ def test_readers_that_stay_neither_block_a_publication_nor_see_it(lab: Laborator
     lab.assert_new()
 
 
+@pytest.mark.exhaustive
 def test_a_cursor_that_is_half_way_reads_the_old_rows_to_their_end(lab: Laboratory) -> None:
     with psycopg.connect(lab.at.database_url) as reader, reader.cursor(name="slow") as cursor:
         cursor.itersize = 10
@@ -133,6 +136,7 @@ def test_a_hand_change_during_a_sync_is_not_lost(lab: Laboratory) -> None:
     assert seen.redis == lab.new.redis
 
 
+@pytest.mark.exhaustive
 def test_a_hand_change_that_is_not_committed_yet_is_waited_for(lab: Laboratory) -> None:
     at = lab.at
     off = lab.old.active[5]

@@ -64,7 +64,13 @@ def test_stopped_while_the_candidate_is_audited(standing: Laboratory) -> None:
     standing.assert_old()
 
 
-@pytest.mark.parametrize("table", ["candidate.broker_instruments", "marts.exp_redis__instruments"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param("candidate.broker_instruments", marks=pytest.mark.exhaustive),
+        "marts.exp_redis__instruments",
+    ],
+)
 def test_its_sessions_cut_as_a_failover_does(standing: Laboratory, table: str) -> None:
     running = standing.at.start_sync(standing.next_dump)
     with standing.hold(table, {**REPLACED, **WRITTEN}[table]) as held:
