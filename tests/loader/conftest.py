@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,8 +23,14 @@ def broker() -> Iterator[Broker]:
 
 @pytest.fixture
 def options() -> FetchOptions:
-    """Impatient, so that no test waits."""
-    return FetchOptions(connect_timeout=5, read_timeout=0.3, deadline=10, attempts=3, backoff=0.001)
+    """Patient with a loaded machine; tries again at once."""
+    return FetchOptions(connect_timeout=30, read_timeout=30, deadline=60, attempts=3, backoff=0.001)
+
+
+@pytest.fixture
+def impatient(options: FetchOptions) -> FetchOptions:
+    """For servers that keep silent, so that no test waits."""
+    return dataclasses.replace(options, read_timeout=0.3)
 
 
 @pytest.fixture

@@ -213,15 +213,19 @@ def test_a_dump_that_is_not_whole_is_asked_for_again_then_refused(
     assert contents(get(broker.answer(answer, gzipped()))) == DUMP
 
 
-def test_a_server_that_hangs_before_its_answer_is_left(broker: Broker, get: Get) -> None:
+def test_a_server_that_hangs_before_its_answer_is_left(
+    broker: Broker, get: Get, impatient: FetchOptions
+) -> None:
     with pytest.raises(BrokerUnavailable, match=r"did not answer within 0\.3 seconds"):
-        get(broker.answer(raw(broker.done)))
+        get(broker.answer(raw(broker.done)), options=impatient)
 
 
-def test_a_server_that_hangs_inside_the_body_is_left(broker: Broker, get: Get) -> None:
+def test_a_server_that_hangs_inside_the_body_is_left(
+    broker: Broker, get: Get, impatient: FetchOptions
+) -> None:
     silent = raw(OK + b"Content-Length: 900\r\n\r\n" + DUMP[:40], broker.done)
     with pytest.raises(BrokerUnavailable, match="went silent after 40 of 900 bytes"):
-        get(broker.answer(silent))
+        get(broker.answer(silent), options=impatient)
 
 
 @pytest.mark.parametrize(
