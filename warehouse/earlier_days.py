@@ -24,7 +24,7 @@ from warehouse.audit import operator_name
 from warehouse.backfill import Day, Plan
 from warehouse.clock import Clock
 from warehouse.display import Display, TimedStages
-from warehouse.errors import AnotherSyncRunning, UsageError
+from warehouse.errors import AnotherSyncRunning, UsageError, WarehouseError
 from warehouse.publications import FirstPublication, believed_days, first_publication
 from warehouse.recorded_run import finish, recorded_run
 from warehouse.session import open_warehouse
@@ -93,7 +93,8 @@ def bring_earlier(
         for number, task in enumerate(tasks, 1):
             if task.as_of not in held:
                 display.note(f"day {number} of {len(tasks)} beside: {task.as_of}")
-                sync_day(task.settings, task.as_of, task.request, display)
+                with _told_as_beside(display):
+                    sync_day(task.settings, task.as_of, task.request, display)
         _keep_dumps(beside, settings)
         earlier = _put_before(settings, clock, side, first, display)
         _discard(side, home)
@@ -203,6 +204,18 @@ def told(earlier: Earlier, first_day: date) -> str:
         f"instruments reach back, {earlier.departed:,} had left by then, {earlier.relisted:,} "
         f"came back later"
     )
+
+
+@contextmanager
+def _told_as_beside(display: Display) -> Iterator[None]:
+    """A day that fails beside says what its own database shows, which nobody reads."""
+    try:
+        yield
+    except WarehouseError as error:
+        if display.failed_run is not None:
+            display.failed_run = replace(display.failed_run, consumers_see=None)
+        told = f"{error} This was built beside: consumers see what they saw."
+        raise WarehouseError(told, exit_code=error.exit_code) from error
 
 
 @contextmanager

@@ -314,6 +314,7 @@ def test_a_dump_that_the_gate_refuses_stops_nobody_else(four: FourFeeds, tmp_pat
     assert four.at.seen().is_like(seen)
 
 
+@pytest.mark.exhaustive
 def test_a_feed_that_never_came_is_left_out_and_told(published: Published) -> None:
     at = published.at
     told = {"FEEDS": "kite,dhan", "DHAN_SOURCE": "not-there-yet.csv"}
@@ -337,6 +338,7 @@ def test_an_unknown_feed_is_a_usage_error(four: FourFeeds) -> None:
     assert four.at.seen().is_like(before)
 
 
+@pytest.mark.exhaustive
 def test_rollback_goes_back_to_the_brokers_of_then(four: FourFeeds) -> None:
     before = four.rows()
     four.sync(four.first.next_dump, "--as-of", DAY_TWO, FEEDS="kite,dhan").ok()

@@ -166,17 +166,25 @@ def test_days_before_the_first_published_one_go_into_the_history_alone(
     assert at.execute("select count(*) from pg_database where datname like '%%_backfill'") == [(0,)]
 
 
-def test_days_before_the_first_published_one_need_its_dump(
+def test_days_before_the_first_published_one_are_whole_and_need_its_dump(
     published: Published, tmp_path: Path
 ) -> None:
     at, folder = published.at, tmp_path / "days"
     dumps.write_dump(folder / "2026-08-14.csv", published.rows)
+    dump = folder / "2026-08-14.csv"
+    whole = dump.read_bytes()
+    dump.write_bytes(whole[:-9])
+    before = at.seen()
+    broken = at.run("backfill", str(folder))
+    assert (broken.code, "2026-08-14.csv: the dump was cut short" in broken.err) == (1, True)
+    assert "This was built beside: consumers see what they saw." in broken.err
+    assert at.seen().differing(before) == []
+    dump.write_bytes(whole)
     (archived,) = at.home.glob("landing/kite/2026-08-17/*.csv.gz")
     archived.unlink()
     refused = at.run("backfill", str(folder))
     assert (refused.code, f"uncompressed bytes: {archived.name[:64]}" in refused.err) == (2, True)
     assert "Nothing was started" in refused.err
-    assert not list(at.home.glob("backfill"))
 
 
 def test_lookup_and_changes_answer_by_day(published: Published) -> None:

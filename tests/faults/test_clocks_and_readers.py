@@ -79,6 +79,7 @@ def test_a_cursor_that_is_half_way_reads_the_old_rows_to_their_end(lab: Laborato
 # --- others ---------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 def test_a_candidate_that_somebody_rebuilt_since_the_build_is_not_published(
     lab: Laboratory,
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_candidate_that_somebody_rebuilt_since_the_build_is_not_published(
     lab.converge()
 
 
+@pytest.mark.exhaustive
 def test_a_candidate_cannot_be_rebuilt_while_it_is_published(lab: Laboratory) -> None:
     running = lab.at.start_sync(lab.next_dump)
     with lab.hold("public.instruments", "row exclusive") as held:

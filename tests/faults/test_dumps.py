@@ -157,6 +157,7 @@ LONG_DAYS = {
     "lacking all options of NIFTY", "lacking what the filter subscribes", "without NIFTY 50",
     "with another token for SENSEX", "text in numbers", "tokens beyond int32",
     "lacking MCX, which was there last time", "dates as DD-MM-YYYY", "lacking BSE", "doubled",
+    "a negative lot of a NIFTY option",
 }  # fmt: skip
 
 
