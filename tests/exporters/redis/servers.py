@@ -122,8 +122,9 @@ class Relay:
         for direction in directions:
             direction.cancel()
         await asyncio.gather(*directions, return_exceptions=True)
-        outer.close()
-        writer.close()
+        # At once: what a closed one still has to say would keep it open beyond the loop's end.
+        outer.transport.abort()
+        writer.transport.abort()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
