@@ -14,7 +14,6 @@ from exporters.redis.rows import FIELDS, Rows, as_mapping, unpack
 
 _HASH = b"*%d\r\n" % (2 * len(FIELDS))
 _WRONG_TYPE = "WRONGTYPE"
-_OK = b"+OK\r\n"
 _QUEUED = b"+QUEUED\r\n"
 _MANY_QUEUED = _QUEUED * ((1 << 18) // len(_QUEUED) + 2)
 
@@ -207,11 +206,11 @@ class ParsedReplies:
 
 
 class TransactionReplies:
-    """The replies to MULTI, to every queued command, and to EXEC."""
+    """The replies to every command queued after MULTI, and to EXEC."""
 
     def __init__(self) -> None:
         self.results: tuple[Any, ...] | None = None
-        self._queued_size = len(_OK)
+        self._queued_size = 0
         self._seen = 0
         self._is_parsing = False
         self._reader = hiredis.Reader(notEnoughData=self)
@@ -240,8 +239,7 @@ class TransactionReplies:
                 data = data[len(early) :]
             else:
                 # From the start of the reply that differs.
-                whole = max(0, (self._seen - len(_OK)) // len(_QUEUED))
-                start = len(_OK) + whole * len(_QUEUED) if self._seen >= len(_OK) else 0
+                start = self._seen // len(_QUEUED) * len(_QUEUED)
                 self._reader.feed(_queued(start, self._seen - start))
                 self._is_parsing = True
         if data:
@@ -266,8 +264,6 @@ class TransactionReplies:
 
 
 def _queued(start: int, length: int) -> bytes:
-    """A stretch of the endless reply +OK +QUEUED +QUEUED ..."""
-    if start < len(_OK):
-        return (_OK + _MANY_QUEUED)[start : start + length]
-    offset = (start - len(_OK)) % len(_QUEUED)
+    """A stretch of the endless reply +QUEUED +QUEUED ..."""
+    offset = start % len(_QUEUED)
     return _MANY_QUEUED[offset : offset + length]

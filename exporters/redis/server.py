@@ -110,10 +110,11 @@ class Server:
             WriteConflict: The marker is not the one that the plan saw; nothing was written.
         """
         self._watch(work)
+        # Nothing is sent before it is granted: what follows a MULTI that is refused would be done.
+        self._wire.exchange([command(b"MULTI")], ParsedReplies(1))
         replies = TransactionReplies()
 
         def requests() -> Iterator[bytes]:
-            yield command(b"MULTI")
             for commands, packed in work.pieces():
                 replies.expect(commands)
                 yield packed
