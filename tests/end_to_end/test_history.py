@@ -17,6 +17,7 @@ from tests.installation import Installation
 from tests.loader.broker import reply, serving
 
 NOWHERE = "http://localhost:9/dump"
+TWO_FEEDS = {"FEEDS": "kite,dhan", "FETCH_ATTEMPTS": "1"}
 # History but for the instants at which it was written.
 CONTENT = tuple(
     f"select to_jsonb(h) - array['recorded_at'] from history.{name} as h order by 1"
@@ -56,16 +57,20 @@ def days(published: Published, folder: Path) -> dict[str, dict[str, Path]]:
     }
 
 
+def sync_day(at: Installation, day: str, files: dict[str, Path]) -> None:
+    """As it was run that day: a feed without a dump was down."""
+    dhan = str(files.get("dhan", NOWHERE))
+    at.sync(files["kite"], AS_OF=day, DHAN_SOURCE=dhan, **TWO_FEEDS).ok()
+
+
 @pytest.mark.exhaustive
 def test_a_backfill_is_what_daily_syncs_would_have_been(
     published: Published, tmp_path: Path
 ) -> None:
-    at, folder = published.at, tmp_path / "days"
-    told = {"FEEDS": "kite,dhan", "FETCH_ATTEMPTS": "1"}
+    at, folder, told = published.at, tmp_path / "days", dict(TWO_FEEDS)
     at.wipe()
     for day, files in days(published, folder).items():
-        dhan = str(files.get("dhan", NOWHERE))
-        at.sync(files["kite"], AS_OF=day, DHAN_SOURCE=dhan, **told).ok()
+        sync_day(at, day, files)
     daily, seen = history(at), at.seen()
     assert {event["broker"] for (event,) in daily[-1]} == {None, "kite", "dhan"}
     at.wipe()
@@ -76,11 +81,12 @@ def test_a_backfill_is_what_daily_syncs_would_have_been(
         assert at.seen().is_like(seen) or at.seen().differing(seen) == ["dotenv"]
         again = at.run("backfill", str(folder), "--json", **told).ok().document
         assert (again["published"], len(again["skipped"])) == ([], 3)
-        # One more day, and one that would have to go before the others.
+        # One more day.
         dumps.write_dump(folder / "2026-08-20.csv", published.rows)
         at.run("backfill", str(folder), **told).ok()
         assert broker.requests == []
     assert at.execute("select max(as_of_date)::text from ops.publications") == [("2026-08-20",)]
+    # A day that would have to go between two.
     dumps.write_dump(folder / "2026-08-21.csv", published.rows)
     at.sync(folder / "2026-08-21.csv", AS_OF="2026-08-24").ok()
     refused = at.run("backfill", str(folder), **told)
@@ -93,16 +99,16 @@ def test_days_before_the_first_published_one_are_what_daily_syncs_would_have_bee
     published: Published, tmp_path: Path
 ) -> None:
     at, folder = published.at, tmp_path / "days"
-    told = {"FEEDS": "kite,dhan", "FETCH_ATTEMPTS": "1"}
     at.wipe()
-    for day, files in days(published, folder).items():
-        dhan = str(files.get("dhan", NOWHERE))
-        at.sync(files["kite"], AS_OF=day, DHAN_SOURCE=dhan, **told).ok()
+    found = days(published, folder)
+    for day, files in found.items():
+        sync_day(at, day, files)
     with psycopg.connect(at.database_url) as connection:
         daily = believed(connection)
     at.wipe()
-    at.sync(files["kite"], AS_OF=day, DHAN_SOURCE=dhan, **told).ok()
-    at.run("backfill", str(folder), **told).ok()
+    last = max(found)
+    sync_day(at, last, found[last])
+    at.run("backfill", str(folder), **TWO_FEEDS).ok()
     with psycopg.connect(at.database_url) as connection:
         assert believed(connection) == daily
 
