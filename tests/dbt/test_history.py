@@ -24,13 +24,16 @@ def share(symbol: str, number: int, name: str, **values: str) -> Row:
 STAYS = [
     share("STAYS", 1, "STAYS LTD"),
     contract("NIFTY", "NFO", "2026-12-29", 900),
+    contract("NIFTY", "NFO", "2026-10-27", 901, strike="24000", **OPTION),
+    contract("NIFTY", "NFO", "2026-10-27", 902, strike="24100", **OPTION),
 ]
 DAY_1 = [
     *STAYS,
     contract("NIFTY", "NFO", "2026-08-17", 1),
     contract("HINDPETRO", "NFO", "2026-08-25", 2, strike="410", **OPTION),
-    contract("HINDPETRO", "NFO", "2026-08-25", 20, strike="430", **OPTION),
+    contract("HINDPETRO", "NFO", "2026-08-25", 20, strike="429.25", **OPTION),
     contract("NIFTY", "NFO", "2026-10-27", 3, lot_size="75"),
+    contract("NIFTY", "NFO", "2026-10-27", 30, strike="24200", **OPTION),
     contract("GAIL", "NFO", "2026-08-25", 4),
     share("ITDCEM", 10, "ITD CEMENTATION"),
     share("MOVES", 11, "MOVES LTD"),
@@ -46,6 +49,7 @@ DAY_2 = [
     contract("HINDPETRO", "NFO", "2026-08-25", 2, strike="390.75", **OPTION),
     contract("HINDPETRO", "NFO", "2026-08-25", 20, strike="410", **OPTION),
     contract("NIFTY", "NFO", "2026-10-27", 3, lot_size="65"),
+    contract("NIFTY", "NFO", "2026-10-27", 30, strike="242000", **OPTION),
     contract("GAIL", "NFO", "2026-08-26", 4),
     share("CEMPRO", 10, "CEMINDIA PROJECTS"),
     share("MOVES", 21, "MOVES LTD"),
@@ -64,25 +68,29 @@ def warehouse(dbt: Dbt) -> Iterator[Connection]:
 
 
 EVENTS_2 = [
+    ("delisted", None, "NFO:NIFTY:2026-10-27:24200:CE", "NIFTY26OCT24200CE", None),
     ("delisted", None, "NSE:BACK", "BACK", None),
     ("delisted", None, "NSE:OTHER", "OTHER", None),
     ("delisted", None, "NSE:TAKEN", "TAKEN", None),
     ("expired", None, "NFO:NIFTY:2026-08-17:FUT", "NIFTY26AUGFUT", None),
     ("expiry_revised", None, "NFO:GAIL:2026-08-26:FUT", "2026-08-25", "2026-08-26"),
+    ("listed", None, "NFO:NIFTY:2026-10-27:242000:CE", None, "NIFTY26OCT242000CE"),
     ("listed", None, "NFO:NIFTY:2027-03-30:FUT", None, "NIFTY27MARFUT"),
     ("listed", None, "NSE:TAKEN", None, "TAKEN"),
     ("lot_changed", None, "NFO:NIFTY:2026-10-27:FUT", "75", "65"),
     ("renamed", None, "NFO:HINDPETRO:2026-08-25:390.75:CE", "HINDPETRO26AUG410CE",
      "HINDPETRO26AUG390.75CE"),
-    ("renamed", None, "NFO:HINDPETRO:2026-08-25:410:CE", "HINDPETRO26AUG430CE",
+    ("renamed", None, "NFO:HINDPETRO:2026-08-25:410:CE", "HINDPETRO26AUG429.25CE",
      "HINDPETRO26AUG410CE"),
     ("renamed", None, "NSE:CEMPRO", "ITDCEM", "CEMPRO"),
     ("series_changed", None, "NSE:SERIES-BE", "EQ", "BE"),
     ("strike_adjusted", None, "NFO:HINDPETRO:2026-08-25:390.75:CE", "410", "390.75"),
-    ("strike_adjusted", None, "NFO:HINDPETRO:2026-08-25:410:CE", "430", "410"),
+    ("strike_adjusted", None, "NFO:HINDPETRO:2026-08-25:410:CE", "429.25", "410"),
     ("tick_changed", None, "NSE:TICKS", "0.1", "0.25"),
     ("token_moved", "kite", "NSE:MOVES", "2817", "5377"),
     ("token_moved", "kite", "NSE:SERIES-BE", "3585", "3841"),
+    ("token_reused", "kite", "NFO:NIFTY:2026-10-27:242000:CE", "NFO:NIFTY:2026-10-27:24200:CE",
+     "NFO:NIFTY:2026-10-27:242000:CE"),
     ("token_reused", "kite", "NFO:NIFTY:2027-03-30:FUT", "NFO:NIFTY:2026-08-17:FUT",
      "NFO:NIFTY:2027-03-30:FUT"),
 ]  # fmt: skip
@@ -104,13 +112,15 @@ def test_an_instrument_is_followed_where_it_goes_on_and_nowhere_else(
     assert len(one) == len(DAY_1)
     for before, after in {
         "HINDPETRO26AUG410CE": "HINDPETRO26AUG390.75CE",
-        "HINDPETRO26AUG430CE": "HINDPETRO26AUG410CE",
+        "HINDPETRO26AUG429.25CE": "HINDPETRO26AUG410CE",
         "GAIL26AUGFUT": "GAIL26AUGFUT", "NIFTY26OCTFUT": "NIFTY26OCTFUT", "ITDCEM": "CEMPRO",
         "MOVES": "MOVES", "SERIES": "SERIES-BE", "TICKS": "TICKS", "STAYS": "STAYS",
     }.items():  # fmt: skip
         assert one[before] == two[after] == three[after], after
     assert one["TAKEN"] != two["TAKEN"] == three["TAKEN"]
     assert two["NIFTY27MARFUT"] not in one.values()
+    # One strike alone is not adjusted, whatever its token says.
+    assert two["NIFTY26OCT242000CE"] not in one.values()
     assert three["BACK"] == one["BACK"] not in two.values()
     assert three["OTHER"] not in {*one.values(), *two.values()}
     assert asked(

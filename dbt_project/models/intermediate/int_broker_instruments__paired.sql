@@ -1,3 +1,6 @@
+{#- Rupees that an adjusted strike may be off by: it is rounded to the tick. -#}
+{%- set adjusted_strike_rounding = 0.1 %}
+
 with candidate as (
     select * from {{ ref('broker_instruments') }}
 ),
@@ -106,9 +109,63 @@ renamed_underlyings as (
         )
 ),
 
+-- The options among which a token has another strike than it had.
+restruck as (
+    select distinct
+        broker,
+        exchange,
+        new_name,
+        new_expiry
+    from differing
+    where
+        new_name = old_name
+        and new_expiry = old_expiry
+        and new_strike <> old_strike
+),
+
+-- An exchange adjusts all strikes of an underlying and expiry alike, by one step or one
+-- factor: what happened to most that kept their token, the unchanged ones among them.
+adjustments as (
+    select
+        candidate.broker,
+        candidate.exchange,
+        candidate.name,
+        candidate.expiry_date,
+        (
+            percentile_cont(0.5) within group (
+                order by candidate.strike - published.strike
+            )
+        )::numeric(18, 6) as step,
+        (
+            percentile_cont(0.5) within group (
+                order by candidate.strike / published.strike
+            )
+        )::numeric(18, 6) as factor
+    from restruck
+    -- one to many contracts
+    inner join candidate
+        on
+            restruck.broker = candidate.broker
+            and restruck.exchange = candidate.exchange
+            and restruck.new_name = candidate.name
+            and restruck.new_expiry = candidate.expiry_date
+    -- one to one by token, or none
+    inner join published
+        on
+            candidate.broker = published.broker
+            and candidate.exchange = published.exchange
+            and candidate.broker_token = published.broker_token
+            and candidate.name = published.name
+            and candidate.expiry_date = published.expiry_date
+            and candidate.instrument_type = published.instrument_type
+    where published.strike > 0
+    group by 1, 2, 3, 4
+),
+
 -- Whether a token still names what it named. The exchange gives a token to another
 -- contract once its own has expired, so of a living one just one term may have changed:
--- the strike (adjusted), the expiry by a few days (a holiday), or the name.
+-- the strike (adjusted with its neighbours), the expiry by a few days (a holiday), or
+-- the name.
 judged as (
     select
         differing.broker,
@@ -147,10 +204,26 @@ judged as (
             when differing.old_expiry < parameters.as_of_date then false
             when differing.new_name = differing.old_name
                 then
-                    differing.new_expiry = differing.old_expiry
-                    or (
+                    (
                         differing.new_strike is not distinct from differing.old_strike
                         and abs(differing.new_expiry - differing.old_expiry) <= 7
+                    )
+                    or (
+                        differing.new_expiry = differing.old_expiry
+                        and coalesce(
+                            least(
+                                abs(
+                                    differing.new_strike
+                                    - differing.old_strike
+                                    - adjustments.step
+                                ),
+                                abs(
+                                    differing.new_strike
+                                    - differing.old_strike * adjustments.factor
+                                )
+                            ) <= {{ adjusted_strike_rounding }},
+                            false
+                        )
                     )
             else
                 coalesce(
@@ -170,6 +243,13 @@ judged as (
             and differing.old_name = renamed_underlyings.old_name
             and differing.new_name = renamed_underlyings.new_name
             and differing.old_expiry = differing.new_expiry
+    -- many rows to one adjustment, or none
+    left join adjustments
+        on
+            differing.broker = adjustments.broker
+            and differing.exchange = adjustments.exchange
+            and differing.new_name = adjustments.name
+            and differing.new_expiry = adjustments.expiry_date
 ),
 
 arrivals as (
