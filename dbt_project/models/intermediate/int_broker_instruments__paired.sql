@@ -1,11 +1,12 @@
 {#- Rupees that an adjusted strike may be off by: it is rounded to the tick. -#}
 {%- set adjusted_strike_rounding = 0.1 %}
 
-with candidate as (
+-- `not materialized`: PostgreSQL would copy all rows of what is asked more than once.
+with candidate as not materialized (
     select * from {{ ref('broker_instruments') }}
 ),
 
-published as (
+published as not materialized (
     select * from {{ ref('stg_published__broker_instruments') }}
 ),
 

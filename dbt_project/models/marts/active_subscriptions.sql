@@ -1,4 +1,5 @@
-with instruments as (
+-- `not materialized`: PostgreSQL would copy all rows of what is asked more than once.
+with instruments as not materialized (
     select * from {{ ref('int_kite_instruments__identified') }}
 ),
 

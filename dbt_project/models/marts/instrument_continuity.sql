@@ -2,7 +2,8 @@ with paired as (
     select * from {{ ref('int_broker_instruments__paired') }}
 ),
 
-candidate as (
+-- `not materialized`: PostgreSQL would copy all rows of what is asked more than once.
+candidate as not materialized (
     select * from {{ ref('broker_instruments') }}
 ),
 

@@ -1,7 +1,8 @@
 -- A token without its canonical instrument cannot be matched across brokers or days,
 -- and an instrument without a token cannot be traded: joins of analysts would lose
 -- either. Only a token in conflict leads nowhere, on purpose.
-with instruments as (
+-- `not materialized`: PostgreSQL would copy all rows of what is asked more than once.
+with instruments as not materialized (
     select canonical_id
     from {{ ref('instruments') }}
 ),
