@@ -151,21 +151,26 @@ class DbtProject:
 
     def docs(self, folder: Path) -> Path:
         """Write the documentation of the published schema as one file, readable offline."""
-        target = ("--target", "published")
+        target = "published"
         # Without compiling, dbt reads the manifest that a parse has written and writes none.
-        self._invoke(["parse", *target], writes_json=True)
-        arguments = ["docs", "generate", "--static", *target, "--no-compile"]
-        self._invoke(arguments, writes_json=True)
-        written = self.work / "target" / "static_index.html"
+        self._invoke(["parse"], target=target, writes_json=True)
+        arguments = ["docs", "generate", "--static", "--no-compile"]
+        self._invoke(arguments, target=target, writes_json=True)
+        written = self._parsed(target) / "static_index.html"
         folder.mkdir(parents=True, exist_ok=True)
         page = folder / "index.html"
         page.write_bytes(written.read_bytes())
         return page
 
+    def _parsed(self, target: str) -> Path:
+        """Where dbt keeps the parsed project: what it parsed for others would be parsed anew."""
+        return self.work / "target" / f"{target}-{'-'.join(self.feeds)}"
+
     def _invoke(
         self,
         arguments: Sequence[str],
         *,
+        target: str = "candidate",
         callbacks: Sequence[Callable[[Any], None]] = (),
         manifest: Manifest | None = None,
         writes_json: bool = False,
@@ -177,7 +182,8 @@ class DbtProject:
             profile.write_text(PROFILE)
         flags = [
             *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(profiles)),
-            *("--target-path", str(self.work / "target"), "--log-path", str(self.work / "logs")),
+            *("--target", target, "--target-path", str(self._parsed(target))),
+            *("--log-path", str(self.work / "logs")),
         ]
         quiet = [
             *("--log-level", "none", "--no-print", "--no-send-anonymous-usage-stats"),
