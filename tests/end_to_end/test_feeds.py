@@ -234,7 +234,6 @@ def test_a_broker_whose_dump_is_refused_does_not_stop_the_others(
     assert said_by_angel_one(four) == before
 
 
-@pytest.mark.exhaustive
 def test_two_brokers_refused_at_once_do_not_stop_the_others(
     four: FourFeeds, tmp_path: Path
 ) -> None:
@@ -314,7 +313,6 @@ def test_a_dump_that_the_gate_refuses_stops_nobody_else(four: FourFeeds, tmp_pat
     assert four.at.seen().is_like(seen)
 
 
-@pytest.mark.exhaustive
 def test_a_feed_that_never_came_is_left_out_and_told(published: Published) -> None:
     at = published.at
     told = {"FEEDS": "kite,dhan", "DHAN_SOURCE": "not-there-yet.csv"}
@@ -338,7 +336,6 @@ def test_an_unknown_feed_is_a_usage_error(four: FourFeeds) -> None:
     assert four.at.seen().is_like(before)
 
 
-@pytest.mark.exhaustive
 def test_rollback_goes_back_to_the_brokers_of_then(four: FourFeeds) -> None:
     before = four.rows()
     four.sync(four.first.next_dump, "--as-of", DAY_TWO, FEEDS="kite,dhan").ok()

@@ -113,7 +113,6 @@ def test_days_before_the_first_published_one_are_what_daily_syncs_would_have_bee
         assert believed(connection) == daily
 
 
-@pytest.mark.exhaustive
 def test_a_backfill_asks_no_broker_for_what_its_folder_lacks(
     published: Published, tmp_path: Path
 ) -> None:

@@ -202,7 +202,6 @@ def test_filter_all_stores_everything_and_leaves_subscriptions_alone(published: 
     assert "nothing to restart: the filter leaves the INSTRUMENTS line alone" in done.out
 
 
-@pytest.mark.exhaustive
 def test_a_comma_list_streams_several_underlyings(published: Published) -> None:
     at = published.at
     at.sync(published.dump, "--filter", "nifty,sensex").ok()
@@ -219,7 +218,6 @@ def test_an_unknown_filter_is_refused_before_anything(published: Published, text
     assert published.at.seen() == published.seen
 
 
-@pytest.mark.exhaustive
 def test_a_reference_price_moves_the_focus_set(published: Published) -> None:
     at = published.at
     strikes = sorted({float(r["strike"]) for r in published.rows if r["name"] == "SENSEX"})
@@ -283,7 +281,6 @@ def test_a_dry_run_plans_everything_and_writes_nothing(published: Published) -> 
     assert "run it again without the dry run" in done.out
 
 
-@pytest.mark.exhaustive
 def test_a_dry_run_of_the_first_sync_leaves_nothing_behind(
     empty: Installation, first_publication: Published
 ) -> None:

@@ -78,7 +78,6 @@ def test_a_rollback_to_what_is_not_before_is_refused(
     assert published_twice.at.seen() == published_twice.seen
 
 
-@pytest.mark.exhaustive
 def test_a_sync_after_a_rollback_publishes_the_newer_dump_again(
     published_twice: PublishedTwice,
 ) -> None:

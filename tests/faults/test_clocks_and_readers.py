@@ -64,7 +64,6 @@ def test_readers_that_stay_neither_block_a_publication_nor_see_it(lab: Laborator
     lab.assert_new()
 
 
-@pytest.mark.exhaustive
 def test_a_cursor_that_is_half_way_reads_the_old_rows_to_their_end(lab: Laboratory) -> None:
     with psycopg.connect(lab.at.database_url) as reader, reader.cursor(name="slow") as cursor:
         cursor.itersize = 10
@@ -79,7 +78,6 @@ def test_a_cursor_that_is_half_way_reads_the_old_rows_to_their_end(lab: Laborato
 # --- others ---------------------------------------------------------------------------------
 
 
-@pytest.mark.exhaustive
 def test_a_candidate_that_somebody_rebuilt_since_the_build_is_not_published(
     lab: Laboratory,
 ) -> None:
@@ -97,7 +95,6 @@ def test_a_candidate_that_somebody_rebuilt_since_the_build_is_not_published(
     lab.converge()
 
 
-@pytest.mark.exhaustive
 def test_a_candidate_cannot_be_rebuilt_while_it_is_published(lab: Laboratory) -> None:
     running = lab.at.start_sync(lab.next_dump)
     with lab.hold("public.instruments", "row exclusive") as held:
@@ -138,7 +135,6 @@ def test_a_hand_change_during_a_sync_is_not_lost(lab: Laboratory) -> None:
     assert seen.redis == lab.new.redis
 
 
-@pytest.mark.exhaustive
 def test_a_hand_change_that_is_not_committed_yet_is_waited_for(lab: Laboratory) -> None:
     at = lab.at
     off = lab.old.active[5]

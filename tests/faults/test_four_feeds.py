@@ -166,7 +166,6 @@ HOSTILE_SYMBOLS = (
 UNHOLDABLE = ("two\nlines", "no character \uffff")
 
 
-@pytest.mark.exhaustive
 def test_hostile_names_in_json_reach_the_canonical_file_and_harm_nobody(lab: Laboratory) -> None:
     rows = named(lab.rows, HOSTILE)
     kite = dumps.write_dump(lab.at.folder / "hostile.csv", rows)
