@@ -45,16 +45,17 @@ def reported(
 
         told = "Interrupted. Consumers keep what they have; run it again."
         sys.stderr.write(f"\n{told}\n")
-        display.fail(_document(INTERRUPTED, told, display.failed_run) | dict(facts or {}))
+        display.fail(failure_document(INTERRUPTED, told, display.failed_run) | dict(facts or {}))
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:  # noqa: BLE001  # the outermost place: all of them end here
         told, code = paragraph(error, display.failed_run), exit_code(error)
         sys.stderr.write(f"error: {told}\n")
-        display.fail(_document(code, told, display.failed_run) | dict(facts or {}))
+        display.fail(failure_document(code, told, display.failed_run) | dict(facts or {}))
         raise typer.Exit(code) from None
 
 
-def _document(code: int, told: str, run: FailedRun | None) -> dict[str, Any]:
+def failure_document(code: int, told: str, run: FailedRun | None = None) -> dict[str, Any]:
+    """What `--json` says of a failure."""
     return {
         "status": "failed",
         "exit_code": code,
