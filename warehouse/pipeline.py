@@ -74,6 +74,9 @@ def run_sync(context: SyncContext) -> SyncResult:
             require_whole(build_candidate(context, connection, result.loads, project))
             result.status = "built"
             return result
+        is_replaced = any(dump.identity != result.loads[dump.feed.name].identity for dump in dumps)
+        if is_replaced and _is_published_after_all(context, connection, result):
+            return result
         return _publish_audited(
             context, connection, stack, project=project, worker=worker, result=result
         )
@@ -149,6 +152,16 @@ def _is_last(
     return is_same and not unpublished_overrides(connection)
 
 
+def _is_published_after_all(
+    context: SyncContext, connection: psycopg.Connection, result: SyncResult
+) -> bool:
+    """The same for what was landed: what stands in for a refused dump is what was published."""
+    dumps = {name: load.identity for name, load in result.loads.items()}
+    return _is_last(context, connection, result.before, dumps) and _repair(
+        context, connection, result
+    )
+
+
 def _repair(context: SyncContext, connection: psycopg.Connection, result: SyncResult) -> bool:
     """The same dump again: build nothing, verify everything, mend what differs.
 
@@ -212,10 +225,7 @@ def _publish_audited(
             is_last_build = attempt == BUILDS_AT_MOST
             if is_last_build or not land_instead_of_refused(context, connection, result):
                 raise
-            dumps = {name: load.identity for name, load in result.loads.items()}
-            if _is_last(context, connection, result.before, dumps) and _repair(
-                context, connection, result
-            ):
+            if _is_published_after_all(context, connection, result):
                 return result
             continue
         request = _publish_request(context, report, result.loads, oids)

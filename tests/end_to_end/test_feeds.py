@@ -226,6 +226,7 @@ def test_a_broker_whose_dump_is_refused_does_not_stop_the_others(
     for source, word in (
         (at_its_url, "Invalid Token"),
         ({"ANGEL_ONE_SOURCE": str(cut)}, "cut short"),
+        ({"ANGEL_ONE_SOURCE": str(nested)}, "holds an object"),
     ):
         again = four.sync(*day_two, **{**newer.settings, **source}).ok()
         assert word in again.out
