@@ -71,7 +71,8 @@ def bring_earlier(
         AnotherSyncRunning: another backfill, or at the end another run.
         WarehouseError, LoaderError, ExportError: as of a sync.
     """
-    with _alone(settings):
+    side = SideDatabase(settings)
+    with _alone(settings), side.held():
         with open_warehouse(settings, clock) as warehouse:
             first = first_publication(warehouse.connection)
         if first is None or first.is_sample:
@@ -79,7 +80,6 @@ def bring_earlier(
                 "What was published first here was made up (the sample): real days cannot go "
                 "before it. Nothing was started."
             )
-        side = SideDatabase(settings)
         home = settings.home / FOLDER
         beside = settings.model_copy(update={**side.settings, "warehouse_home": home})
         tasks = [
@@ -105,8 +105,9 @@ def discard(settings: Settings) -> None:
     """Take away what a backfill left that died when its work was done."""
     home = settings.home / FOLDER
     if home.exists():
-        with _alone(settings):
-            _discard(SideDatabase(settings), home)
+        side = SideDatabase(settings)
+        with _alone(settings), side.held():
+            _discard(side, home)
 
 
 def _discard(side: SideDatabase, home: Path) -> None:

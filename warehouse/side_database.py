@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from warehouse import database
-from warehouse.errors import UsageError
+from warehouse.errors import AnotherSyncRunning, UsageError
 from warehouse.session import postgres_url
 from warehouse.settings import Settings
 
 SUFFIX = "_backfill"
 LONGEST_NAME = 63
+
+# Any fixed number but that of the run lock.
+LOCK_KEY = 0x1257_0002
+# The session of a backfill that was killed is gone within that time.
+GIVEN_UP_SECONDS = 2.0
+POLL_SECONDS = 0.1
 
 # Whose it is, and what it is made of: another folder or filter begins anew.
 _MARK = """
@@ -57,6 +67,25 @@ class SideDatabase:
     def settings(self) -> dict[str, SecretStr]:
         """What a sync into it is told instead of the warehouse's own."""
         return {"database_url": SecretStr(self.url)}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else builds in it meanwhile, from whatever machine; the lock dies with its owner.
+
+        Raises:
+            AnotherSyncRunning: somebody does.
+            ServiceUnavailable: PostgreSQL does not answer.
+        """
+        with self._maintain() if self._is_made else self.connect() as connection:
+            deadline = time.monotonic() + GIVEN_UP_SECONDS
+            while not _one(connection, "select pg_try_advisory_lock(%s)", LOCK_KEY):
+                if time.monotonic() > deadline:
+                    raise AnotherSyncRunning(
+                        f"Another backfill builds in the database {self._told()}. Nothing was "
+                        f"changed by this one; run it again when that one has ended."
+                    )
+                time.sleep(POLL_SECONDS)
+            yield
 
     def open(self, digest: str) -> bool:
         """Make it, or find it as an earlier run of the same plan left it.
