@@ -106,6 +106,22 @@ def test_worker_leaves_out_what_it_does_not_use_and_loads_it_when_it_is_used() -
     assert done.stdout.splitlines() == ["_LazyModule 0.0", "[]"], done.stderr
 
 
+def test_worker_knows_what_it_needs_and_says_so_of_the_rest() -> None:
+    done = run_python(
+        "import sys; from expectations.lazy_imports import leave_out_unneeded; "
+        "leave_out_unneeded(); import expectations.session; "
+        "from great_expectations.datasource.fluent import PostgresDatasource, SparkDatasource; "
+        "print(PostgresDatasource.__fields__['type'].default); "
+        "asked = [hasattr(module, 'AnyDatasource') for module in list(sys.modules.values())]; "
+        "print(sum(asked)); SparkDatasource(name='x')"
+    )
+    kind, left_out = done.stdout.splitlines()
+    assert kind == "postgres"
+    assert int(left_out) > 70
+    error = done.stderr.splitlines()[-1]
+    assert "great_expectations.datasource.fluent.spark_datasource is left out" in error
+
+
 @pytest.mark.parametrize("form", ["uri", "keywords"])
 def test_any_address_that_libpq_takes_is_good(
     worker: GateWorker, request_of: RequestOf, healthy_dsn: str, form: str
