@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.end_to_end import dumps
-from tests.installation import Done, Installation, Kept, Seen
+from tests.installation import Done, Installation, Kept, Seen, until
 
 # Somebody else's file: only the line INSTRUMENTS may change.
 ENV = b"# ingestion\r\nAPI_KEY='x=y'\nINSTRUMENTS=1,2,3\n\nLOG_LEVEL=info # quiet"
@@ -93,12 +95,20 @@ def published(first_publication: Published) -> Iterator[Published]:
 
 @dataclass(frozen=True)
 class PublishedTwice:
-    """The same, with the next day's dump published after it."""
+    """The same, with the next day's dump published after it.
+
+    Attributes:
+        done: how that sync ended.
+        notified: what PostgreSQL told who listened meanwhile.
+        heard: what Redis told its subscribers.
+    """
 
     first: Published
     kept: Kept
     seen: Seen
     done: Done
+    notified: dict[str, Any]
+    heard: dict[str, Any]
 
     @property
     def at(self) -> Installation:
@@ -109,8 +119,25 @@ class PublishedTwice:
 def second_publication(first_publication: Published) -> PublishedTwice:
     first = first_publication
     first.at.put_back(first.kept)
-    done = first.at.sync(first.next_dump).ok()
-    return PublishedTwice(first, first.at.keep("twice"), first.at.seen(), done)
+    with (
+        first.at.connect(autocommit=True) as listener,
+        first.at.redis() as client,
+        client.pubsub() as pubsub,
+    ):
+        listener.execute("listen instruments_published")
+        pubsub.subscribe("instruments:updated")
+        assert pubsub.get_message(timeout=10)
+        done = first.at.sync(first.next_dump).ok()
+        [notified] = list(listener.notifies(timeout=10, stop_after=1))
+        heard = until(lambda: pubsub.get_message(ignore_subscribe_messages=True), "a message")
+    return PublishedTwice(
+        first,
+        first.at.keep("twice"),
+        first.at.seen(),
+        done,
+        json.loads(notified.payload),
+        json.loads(heard["data"]),
+    )
 
 
 @pytest.fixture

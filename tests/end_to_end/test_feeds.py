@@ -235,6 +235,7 @@ def test_a_broker_whose_dump_is_refused_does_not_stop_the_others(
     assert said_by_angel_one(four) == before
 
 
+@pytest.mark.exhaustive
 def test_two_brokers_refused_at_once_do_not_stop_the_others(
     four: FourFeeds, tmp_path: Path
 ) -> None:
@@ -322,9 +323,13 @@ def test_a_feed_that_never_came_is_left_out_and_told(published: Published) -> No
     assert at.execute("select distinct broker from marts.broker_instruments") == [("kite",)]
 
 
-def test_a_feed_that_is_switched_off_leaves(four: FourFeeds) -> None:
+def test_a_feed_that_is_switched_off_leaves_and_a_rollback_brings_it_back(four: FourFeeds) -> None:
+    before = four.rows()
     four.sync(four.first.next_dump, "--as-of", DAY_TWO, FEEDS="kite,dhan").ok()
     assert set(four.rows()) == {"kite", "dhan"}
+    four.at.run("rollback", FEEDS=",".join(feeds.FEEDS)).ok()
+    assert four.rows() == before
+    assert set(four.feeds()) == set(feeds.FEEDS)
 
 
 def test_an_unknown_feed_is_a_usage_error(four: FourFeeds) -> None:
@@ -335,11 +340,3 @@ def test_an_unknown_feed_is_a_usage_error(four: FourFeeds) -> None:
         done.err == "error: FEEDS names 'zerodha'; the feeds are angel_one, dhan, kite, upstox.\n"
     )
     assert four.at.seen().is_like(before)
-
-
-def test_rollback_goes_back_to_the_brokers_of_then(four: FourFeeds) -> None:
-    before = four.rows()
-    four.sync(four.first.next_dump, "--as-of", DAY_TWO, FEEDS="kite,dhan").ok()
-    four.at.run("rollback", FEEDS=",".join(feeds.FEEDS)).ok()
-    assert four.rows() == before
-    assert set(four.feeds()) == set(feeds.FEEDS)

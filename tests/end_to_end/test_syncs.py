@@ -15,7 +15,7 @@ import pytest
 
 from tests.end_to_end import dumps, expected
 from tests.end_to_end.conftest import ENV, Published, PublishedTwice
-from tests.installation import Installation, until
+from tests.installation import Installation
 
 # Commands that leave the data alone.
 READS = frozenset(
@@ -140,25 +140,19 @@ def test_changes_of_instruments_are_told(published_twice: PublishedTwice) -> Non
     assert changes["tick_changed"] == 1
 
 
-def test_listeners_and_subscribers_are_told_of_a_publication(published: Published) -> None:
-    at = published.at
-    with at.connect(autocommit=True) as listener, at.redis() as client, client.pubsub() as pubsub:
-        listener.execute("listen instruments_published")
-        pubsub.subscribe("instruments:updated")
-        assert pubsub.get_message(timeout=10)
-        at.sync(published.next_dump).ok()
-        [notified] = list(listener.notifies(timeout=10, stop_after=1))
-        assert json.loads(notified.payload)["publication_id"] == 2
-        heard = until(lambda: pubsub.get_message(ignore_subscribe_messages=True), "a message")
-        told = json.loads(heard["data"])
-        assert (told["publication"], told["as_of"]) == (2, "2026-08-17")
-        assert (told["added"], told["changed"], told["removed"]) == (1, 3, 2)
+def test_listeners_and_subscribers_are_told_of_a_publication(
+    published_twice: PublishedTwice,
+) -> None:
+    told = published_twice.heard
+    assert published_twice.notified["publication_id"] == 2
+    assert (told["publication"], told["as_of"]) == (2, "2026-08-17")
+    assert (told["added"], told["changed"], told["removed"]) == (1, 3, 2)
 
 
 # --- subscriptions --------------------------------------------------------------------------
 
 
-def test_contracts_switched_on_by_hand_survive_the_next_syncs(published: Published) -> None:
+def test_contracts_switched_by_hand_stay_so_in_the_next_syncs(published: Published) -> None:
     at = published.at
     at.execute(
         "update instruments set is_active = true "
@@ -174,20 +168,17 @@ def test_contracts_switched_on_by_hand_survive_the_next_syncs(published: Publish
     both = dumps.tokens_of(published.next_rows, "NIFTY", "BANKNIFTY")
     assert list(at.seen().active) == sorted(both)
     assert at.env_tokens() == both
-    # Switched off again by hand, they leave.
-    at.execute("update instruments set is_active = false where name = 'BANKNIFTY'")
+    # Switched off again by hand, they leave; and so does a single one of the filter.
+    nifty = dumps.tokens_of(published.next_rows, "NIFTY")
+    off = nifty.pop(7)
+    at.execute(
+        "update instruments set is_active = false "
+        "where name = 'BANKNIFTY' or instrument_token = %s",
+        off,
+    )
     at.sync(published.next_dump).ok()
-    assert at.env_tokens() == dumps.tokens_of(published.next_rows, "NIFTY")
-
-
-def test_one_contract_switched_off_by_hand_stays_off(published: Published) -> None:
-    at = published.at
-    off = at.env_tokens()[7]
-    at.execute("update instruments set is_active = false where instrument_token = %s", off)
-    at.sync(published.next_dump).ok()
-    assert off not in at.env_tokens()
-    assert off not in at.seen().active
-    assert len(at.env_tokens()) == len(dumps.tokens_of(published.next_rows, "NIFTY")) - 1
+    assert at.env_tokens() == nifty
+    assert list(at.seen().active) == sorted(nifty)
 
 
 def test_filter_all_stores_everything_and_leaves_subscriptions_alone(published: Published) -> None:
@@ -202,11 +193,24 @@ def test_filter_all_stores_everything_and_leaves_subscriptions_alone(published: 
     assert "nothing to restart: the filter leaves the INSTRUMENTS line alone" in done.out
 
 
-def test_a_comma_list_streams_several_underlyings(published: Published) -> None:
+def test_a_comma_list_streams_several_underlyings_and_a_reference_price_moves_the_focus_set(
+    published: Published,
+) -> None:
     at = published.at
-    at.sync(published.dump, "--filter", "nifty,sensex").ok()
+    strikes = sorted({float(r["strike"]) for r in published.rows if r["name"] == "SENSEX"})
+    price = strikes[len(strikes) // 4] + 1
+    at.sync(published.dump, "--filter", "nifty,sensex", REFERENCE_PRICES=f"SENSEX={price}").ok()
     assert at.env_tokens() == dumps.tokens_of(published.rows, "NIFTY", "SENSEX")
-    assert at.seen().redis == published.seen.redis
+    seen = at.seen()
+    assert seen.redis == published.seen.redis
+    assert json.loads(seen.focus or b"")["symbols"] == expected.focus_symbols(
+        published.rows, date(2026, 8, 17), {"SENSEX": price}
+    )
+    sources = at.execute(
+        "select distinct reference_price, reference_price_source from marts.focus_instruments "
+        "where underlying = 'SENSEX'"
+    )
+    assert sources == [(Decimal(str(price)), "given")]
 
 
 @pytest.mark.parametrize("text", ["nfty", "", "all,nifty", "NIFTY'; drop table x"])
@@ -216,22 +220,6 @@ def test_an_unknown_filter_is_refused_before_anything(published: Published, text
     assert "ilter" in done.err
     assert "Traceback" not in done.err
     assert published.at.seen() == published.seen
-
-
-def test_a_reference_price_moves_the_focus_set(published: Published) -> None:
-    at = published.at
-    strikes = sorted({float(r["strike"]) for r in published.rows if r["name"] == "SENSEX"})
-    price = strikes[len(strikes) // 4] + 1
-    at.sync(published.dump, REFERENCE_PRICES=f"SENSEX={price}").ok()
-    focus = json.loads(at.seen().focus or b"")
-    assert focus["symbols"] == expected.focus_symbols(
-        published.rows, date(2026, 8, 17), {"SENSEX": price}
-    )
-    sources = at.execute(
-        "select distinct reference_price, reference_price_source from marts.focus_instruments "
-        "where underlying = 'SENSEX'"
-    )
-    assert sources == [(Decimal(str(price)), "given")]
 
 
 # --- repairs --------------------------------------------------------------------------------
@@ -251,10 +239,16 @@ def test_the_same_dump_again_mends_what_somebody_damaged(published: Published) -
     assert at.seen().is_like(published.seen)
 
 
-def test_damaged_published_tables_are_published_anew(published: Published) -> None:
+def test_damaged_published_tables_are_not_spread_and_are_published_anew(
+    published: Published,
+) -> None:
     at = published.at
     at.execute("delete from marts.exp_redis__instruments where exchange = 'MCX'")
     at.execute("update marts.instruments set lot_size = 1 where underlying = 'SENSEX'")
+    refused = at.run("export")
+    assert refused.code == 5
+    assert "Nothing was exported" in refused.err
+    assert at.seen().redis == published.seen.redis
     at.sync(published.dump).ok()
     seen = at.seen()
     assert seen.publication == 2
@@ -281,6 +275,7 @@ def test_a_dry_run_plans_everything_and_writes_nothing(published: Published) -> 
     assert "run it again without the dry run" in done.out
 
 
+@pytest.mark.exhaustive
 def test_a_dry_run_of_the_first_sync_leaves_nothing_behind(
     empty: Installation, first_publication: Published
 ) -> None:

@@ -106,6 +106,8 @@ def test_the_ledger_and_the_report_tell_the_publication(whole: Whole) -> None:
     assert verdict["verdict"]["colour"] == "green"
 
 
+# In `make test` the models are asked for these, in tests/dbt/test_real_dumps.py.
+@pytest.mark.exhaustive
 def test_other_filters_give_the_tokens_that_are_known(whole: Whole, kite_dump: Path) -> None:
     done = whole.at.sync(kite_dump, "--filter", "banknifty,sensex", "--json").ok()
     tokens = dumps.tokens_of(whole.rows, "BANKNIFTY", "SENSEX")

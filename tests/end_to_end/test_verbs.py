@@ -176,17 +176,6 @@ def test_status_reads_the_tables_and_every_destination_not_only_the_ledger(
     assert "redis is not as published" in missing.out
 
 
-def test_export_does_not_spread_damage_of_the_published_tables(published: Published) -> None:
-    at = published.at
-    at.execute("delete from marts.exp_redis__instruments where exchange = 'NFO'")
-    refused = at.run("export")
-    assert refused.code == 5
-    assert "Nothing was exported" in refused.err
-    assert at.seen().redis == published.seen.redis
-    assert at.sync(published.dump).code == 0
-    assert at.seen().redis == published.seen.redis
-
-
 def test_status_asks_with_the_right_to_read_alone(published: Published) -> None:
     at = published.at
     name, password = f"monitor_{uuid.uuid4().hex[:8]}", "hunter2"
@@ -231,18 +220,6 @@ def test_status_tells_a_publication_that_postgresql_refused(published: Published
     assert "the last sync was stopped: public.instruments" in status.document["reasons"][-1]
 
 
-def test_status_tells_a_red_gate_until_a_sync_is_green(published: Published) -> None:
-    at = published.at
-    bad = dumps.write_dump(
-        at.folder / "bad.csv", dumps.without(published.next_rows, lambda r: r["exchange"] == "BSE")
-    )
-    red = at.sync(bad)
-    assert red.code == 4
-    assert "required-exchanges" in red.err or "BSE" in red.err
-    assert at.run("status").code == 4
-    assert at.seen() == published.seen
-
-
 # --- accept ---------------------------------------------------------------------------------
 
 
@@ -253,7 +230,10 @@ def test_an_accepted_rule_passes_once_and_is_recorded_for_ever(published: Publis
     red = at.sync(dump)
     assert red.code == 4
     assert "marker-sensex" in red.err
+    assert at.run("status").code == 4
+    assert at.seen() == published.seen
     at.sync(dump, "--accept", "marker-sensex=BSE told us; ticket 7").ok()
+    assert at.run("status").code == 0
     assert at.execute("select rule, reason from ops.acceptances") == [
         ("marker-sensex", "BSE told us; ticket 7")
     ]
@@ -420,6 +400,7 @@ def test_the_sample_is_refused_on_servers_that_somebody_named(published: Publish
     assert at.seen() == published.seen
 
 
+@pytest.mark.exhaustive
 def test_the_sample_needs_no_network(empty: Installation) -> None:
     sample = empty.folder / "sample.csv"
     empty.start_program(

@@ -21,7 +21,7 @@ UNPUBLISHED = (
     "models and seeds", "gate: auditing", "gate: green",
 )  # fmt: skip
 # The others' neighbours, a moment away.
-BETWEEN = ("parse: dbt", "build: building")
+BETWEEN = ("parse: dbt", "build: building", "gate: auditing")
 # Said from then on: the process goes on for some microseconds after a line.
 PUBLISHED = ("publish: publishing", "publish: publication 2")
 EXPORTED = (
@@ -77,7 +77,13 @@ def test_killed_before_publishing_nothing_has_changed(standing: Laboratory, line
         standing.assert_old()
 
 
-@pytest.mark.parametrize("table", REPLACED)
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(table, marks=pytest.mark.exhaustive if "exp_redis" in table else ())
+        for table in REPLACED
+    ],
+)
 def test_killed_in_the_middle_of_landing_or_building(standing: Laboratory, table: str) -> None:
     running = standing.at.start_sync(standing.next_dump)
     with standing.hold(table, REPLACED[table]) as held:

@@ -82,6 +82,16 @@ def test_its_sessions_cut_as_a_failover_does(standing: Laboratory, table: str) -
     standing.assert_old()
 
 
+def test_a_lock_that_is_never_given_up_ends_the_sync_not_the_consumer(
+    standing: Laboratory,
+) -> None:
+    with standing.hold("public.instruments", "row exclusive"):
+        done = standing.at.sync(standing.next_dump)
+        assert done.code == 3, done
+        assert "public.instruments" in done.err
+        standing.assert_old()
+
+
 def test_after_all_of_these_the_same_command_converges(standing: Laboratory) -> None:
     standing.converge()
 
@@ -99,13 +109,4 @@ def test_gone_between_publishing_and_exporting(lab: Laboratory) -> None:
     lab.postgres.start()
     # The files are written beside Redis: they may be there already.
     lab.assert_pending(REDIS, DOTENV, either=FILES)
-    lab.converge()
-
-
-def test_a_lock_that_is_never_given_up_ends_the_sync_not_the_consumer(lab: Laboratory) -> None:
-    with lab.hold("public.instruments", "row exclusive"):
-        done = lab.at.sync(lab.next_dump)
-        assert done.code == 3, done
-        assert "public.instruments" in done.err
-        lab.assert_old()
     lab.converge()

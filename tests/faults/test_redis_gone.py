@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import redis
 from tests.end_to_end import dumps, expected
 from tests.faults.conftest import Laboratory
 from tests.faults.test_death import waits_to_write
-from tests.installation import CANONICAL, DESTINATIONS, REDIS, Kept, until
+from tests.installation import CANONICAL, DESTINATIONS, REDIS, Done, Kept, until
 
 MARKER = "instruments:publication"
 
@@ -36,42 +37,44 @@ BROKEN: dict[str, tuple[Break, str]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def pending(laboratory: Laboratory) -> Iterator[Kept]:
+@dataclass(frozen=True)
+class Pending:
     """The new publication in PostgreSQL and the files, Redis still old: it was gone."""
+
+    kept: Kept
+    done: Done
+
+
+@pytest.fixture(scope="module")
+def pending(laboratory: Laboratory) -> Iterator[Pending]:
     laboratory.put_back()
     laboratory.redis.kill()
     done = laboratory.at.sync(laboratory.next_dump)
     laboratory.redis.start()
     assert done.code == 5, done
     laboratory.assert_pending(REDIS)
-    kept = laboratory.at.keep("pending")
-    yield kept
+    yield Pending(laboratory.at.keep("pending"), done)
     laboratory.heal()
 
 
 @pytest.fixture
-def behind(laboratory: Laboratory, pending: Kept) -> Iterator[Laboratory]:
-    laboratory.put_back(pending)
+def behind(laboratory: Laboratory, pending: Pending) -> Iterator[Laboratory]:
+    laboratory.put_back(pending.kept)
     yield laboratory
     laboratory.heal()
 
 
-def test_gone_for_a_whole_sync(lab: Laboratory) -> None:
-    lab.redis.kill()
-    done = lab.at.sync(lab.next_dump)
-    assert done.code == 5
+def test_gone_for_a_whole_sync(behind: Laboratory, pending: Pending) -> None:
+    done = pending.done
     assert "out of reach" in done.err
     assert "warehouse export" in done.err
     # The line is new already, whatever else is pending; and nobody may have read that.
     assert "restart ingestion, so that it reads the new INSTRUMENTS line" in done.out
-    assert lab.at.run("status").code == 5
-    lab.redis.start()
-    lab.assert_pending(REDIS)
-    finished = lab.at.run("export").ok()
+    assert behind.at.run("status").code == 5
+    finished = behind.at.run("export").ok()
     assert "if ingestion started after 20" in finished.out
-    lab.assert_new()
-    assert lab.at.run("status").code == 0
+    behind.assert_new()
+    assert behind.at.run("status").code == 0
 
 
 @pytest.mark.parametrize("what", BROKEN)
