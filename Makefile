@@ -100,7 +100,7 @@ sql: $(READY)
 test: $(READY) ## the test suite, against real servers that it starts itself
 	@$(BIN)/python -m pytest -m "not exhaustive" $(PYTEST)
 
-exhaustive: $(READY) ## the sweeps over whole real dumps, which take minutes more
+exhaustive: $(READY) ## more cases of what `make test` shows once, and sweeps over whole real dumps
 	@$(BIN)/python -m pytest -m exhaustive $(PYTEST)
 
 bench: $(READY) ## speed and memory, as ratios within one run

@@ -6,8 +6,8 @@ import pytest
 
 from tests.faults.conftest import Laboratory
 from tests.faults.test_clocks_and_readers import (
-    test_a_cursor_that_is_half_way_reads_the_old_rows_to_their_end,
-    test_a_hand_change_during_a_sync_is_not_lost,
+    test_hand_changes_during_a_sync_are_not_lost,
+    test_others_read_and_write_on_and_a_publication_neither_waits_nor_disturbs,
 )
 from tests.faults.test_death import (
     test_killed_in_the_middle_of_the_audit,
@@ -32,16 +32,16 @@ from tests.faults.test_redis_gone import (
 __all__ = [
     "behind",
     "pending",
-    "test_a_cursor_that_is_half_way_reads_the_old_rows_to_their_end",
-    "test_a_hand_change_during_a_sync_is_not_lost",
     "test_broken_it_stays_pending_and_is_finished_later",
     "test_gone_between_publishing_and_exporting",
+    "test_hand_changes_during_a_sync_are_not_lost",
     "test_its_sessions_cut_as_a_failover_does",
     "test_killed_in_mid_write",
     "test_killed_in_the_middle_of_the_audit",
     "test_killed_in_the_middle_of_writing_redis",
     "test_killed_while_exporting_each_destination_is_old_or_new",
     "test_killed_while_publishing_all_tables_are_old_or_new",
+    "test_others_read_and_write_on_and_a_publication_neither_waits_nor_disturbs",
     "test_stopped_while_the_candidate_is_audited",
     "unexported",
 ]
