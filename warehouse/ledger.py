@@ -96,12 +96,13 @@ class Run:
         return row[0] if row else None
 
     def accept(self, accepted: Mapping[str, str], *, at: datetime, by: str) -> None:
-        """Record for ever that an operator let a rule pass in this run."""
+        """Record for ever that an operator let a rule pass in this run, which may audit twice."""
         for rule, reason in accepted.items():
             self.connection.execute(
                 """
                 insert into ops.acceptances (run_id, rule, reason, accepted_by, accepted_at)
                 values (%s, %s, %s, %s, %s)
+                on conflict (run_id, rule) do nothing
                 """,
                 (self.run_id, rule, reason, by, at),
             )

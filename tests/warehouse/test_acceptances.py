@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 import yaml
 
 from expectations.rules import RULE_IDS
 from warehouse.acceptances import read_acceptances
 from warehouse.errors import UsageError
+from warehouse.ledger import Run
 
 
 def test_a_rule_or_a_dbt_test_is_taken_with_its_reason(project: Path) -> None:
@@ -63,3 +66,13 @@ def named_tests(value: object, where: str) -> Iterator[str]:
         for key, item in value.items():
             if key != "data_tests":
                 yield from named_tests(item, where)
+
+
+def test_a_run_that_audits_twice_records_what_it_let_pass_once(ledger: psycopg.Connection) -> None:
+    now = datetime(2026, 8, 17, 3, 10, tzinfo=UTC)
+    run = Run.start(ledger, run_id="mine", command="sync", started_at=now)
+    run.accept({"marker-sensex": "ticket 7"}, at=now, by="me")
+    run.accept({"marker-sensex": "ticket 7", "filter-not-empty": "known"}, at=now, by="me")
+    assert ledger.execute("select rule, reason from ops.acceptances order by 1").fetchall() == [
+        ("filter-not-empty", "known"), ("marker-sensex", "ticket 7"),
+    ]  # fmt: skip
