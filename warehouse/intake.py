@@ -141,7 +141,7 @@ def _fetch(context: SyncContext, connection: psycopg.Connection, feed: Feed) -> 
             feed,
             as_of=context.as_of,
             landing=settings.landing,
-            options=fetch_options(settings, feed, context.request.filter_text),
+            options=fetch_options(settings, feed, asked, context.request.filter_text),
             known=last_validator(connection, feed.name, place),
             on_progress=lambda done, total: stage.advance(done, total, "downloading"),
         )

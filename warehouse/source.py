@@ -67,11 +67,19 @@ def source_of(feed: Feed, asked: str) -> str:
     return read_feed_settings(feed.name).source or feed.name
 
 
-def fetch_options(settings: Settings, feed: Feed, filter_text: str) -> FetchOptions:
-    """Timeouts, attempts, size cap and headers."""
+def fetch_options(settings: Settings, feed: Feed, asked: str, filter_text: str) -> FetchOptions:
+    """Timeouts, attempts, size cap and headers.
+
+    Args:
+        settings: of the run.
+        feed: at the URL of its settings.
+        asked: where its dump comes from this time. An access token goes to the broker alone, to
+            no mirror: it can place orders.
+        filter_text: for the command that a message names.
+    """
     headers = {"X-Kite-Version": "3"} if feed.name == KITE.name else {}
     authorization = read_feed_settings(feed.name).authorization
-    if authorization is not None:
+    if authorization is not None and asked in (feed.name, feed.url):
         headers["Authorization"] = authorization.get_secret_value()
     return FetchOptions(
         connect_timeout=settings.fetch_connect_timeout_seconds,

@@ -44,6 +44,8 @@ def test_no_secret_is_ever_written_and_old_pages_go(published: Published, broker
     )  # fmt: skip
     assert done.code == 5, done
     assert broker.requests[0]["path"].endswith(SECRET)
+    # The login of the URL, not the token that Kite gave.
+    assert broker.requests[0]["Authorization"].startswith("Basic ")
 
     # The run that made what consumers still saw is there; what is older than the setting is not.
     assert of_first.is_file()
