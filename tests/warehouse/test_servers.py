@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 import redis
 
+from tests.installation import until
 from warehouse.errors import ServiceUnavailable
 from warehouse.servers import EmbeddedServers
 
@@ -41,6 +43,25 @@ def test_both_are_found_again_and_keep_their_data_over_a_stop(home: Path) -> Non
         assert connection.execute("show jit").fetchone() == ("off",)
     with redis.Redis.from_url(first.redis_url()) as client:
         assert client.get("kept") == b"1"
+
+
+@pytest.mark.parametrize("moment", ["PG_VERSION", "postmaster.pid"])
+def test_a_first_start_that_dies_is_begun_anew(home: Path, moment: str, project: Path) -> None:
+    """While PostgreSQL's folder is made, and before the database is."""
+    starting = subprocess.Popen(
+        [sys.executable, "-m", "warehouse", "up"],
+        env={**os.environ, "PYTHONPATH": str(project), "WAREHOUSE_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    until((home / "postgres" / moment).exists, f"{moment} there")
+    starting.kill()
+    starting.wait(10)
+    assert (home / "postgres.first-start").exists()
+    with psycopg.connect(EmbeddedServers(home).postgres_url()) as connection:
+        assert connection.info.dbname == "warehouse"
+        assert connection.execute("show jit").fetchone() == ("off",)
+    assert not (home / "postgres.first-start").exists()
 
 
 def test_a_home_too_deep_for_a_socket_still_works(home: Path) -> None:
