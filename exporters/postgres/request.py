@@ -33,7 +33,7 @@ class PublishRequest:
         dump_sha256: The dump that was loaded.
         feeds: What the candidate was built from, by feed: plain values for the ledger.
         destinations: Names of the destinations outside PostgreSQL, recorded as pending.
-        expected_oids: `candidate_oids` right after the audit; None skips the guard.
+        expected_oids: `candidate_oids` after the build, before the audit; None skips the guard.
         lock_timeout_ms: How long a lock is waited for, milliseconds.
     """
 
