@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+APPLICATION = "warehouse dbt"
+# Who reads the candidate and forgets it must not stop every sync to come; as landing waits.
+LOCK_OPTION = "-c lock_timeout=10s"
+# PostgreSQL's words, where its messages are English; in others the gate tells the broken model.
+_LOCK_TIMED_OUT = "lock timeout"
+
 
 @dataclass(frozen=True, slots=True)
 class NodeResult:
@@ -54,6 +60,12 @@ class BuildReport:
     def broken(self) -> tuple[NodeResult, ...]:
         """What could not be built (not what was skipped because of others)."""
         return tuple(node for node in self.nodes if node.status == "error")
+
+    @property
+    def waited_for(self) -> str:
+        """A model that somebody else held too long to be replaced; empty when nobody did."""
+        held = (node.name for node in self.broken if _LOCK_TIMED_OUT in node.message)
+        return next(held, "")
 
 
 NodeEnded = Callable[[int, int, str], None]
@@ -191,8 +203,13 @@ class DbtProject:
             # manifest.json and run_results.json: a quarter of a second that only docs need.
             "--write-json" if writes_json else "--no-write-json",
         ]
-        told = {"PGAPPNAME": "warehouse dbt", "WAREHOUSE_FEEDS": ",".join(self.feeds)}
-        with environment({**profile_environment(self.dsn), **told}):
+        connecting = profile_environment(self.dsn)
+        told = {
+            "PGAPPNAME": APPLICATION,
+            "PGOPTIONS": f"{connecting.get('PGOPTIONS', '')} {LOCK_OPTION}".strip(),
+            "WAREHOUSE_FEEDS": ",".join(self.feeds),
+        }
+        with environment({**connecting, **told}):
             # Both take long to import. dbt's classes write their converters when they are defined,
             # a fifth of its import; most are never used.
             from mashumaro.config import BaseConfig  # noqa: PLC0415

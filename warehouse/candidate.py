@@ -8,7 +8,7 @@ import psycopg
 
 from expectations.gate import GateWorker
 from warehouse.audit import Audit, AuditOf, Built, operator_name, run_audit
-from warehouse.build import BuildReport, DbtProject
+from warehouse.build import APPLICATION, BuildReport, DbtProject
 from warehouse.errors import BuildFailed, GateRed, ServiceUnavailable
 from warehouse.ledger import BuildParameters, write_build_parameters
 from warehouse.publications import PublishedFeed, told_to_consumers
@@ -16,6 +16,22 @@ from warehouse.sync_request import FeedLoad, SyncContext, SyncResult
 
 # dbt quotes the server and its own place in the project; the beginning says what is wrong.
 MESSAGE_LENGTH = 400
+
+# Other sessions than dbt's that hold something of the candidate.
+HOLDERS = """
+select string_agg(distinct format(
+    'pid %%s (%%s, %%s, %%s since %%s)', a.pid, a.usename,
+    coalesce(nullif(a.application_name, ''), 'no application name'), a.state,
+    to_char(a.xact_start, 'HH24:MI:SS')), '; ')
+from pg_locks as l
+inner join pg_class as c on c.oid = l.relation
+inner join pg_stat_activity as a on a.pid = l.pid
+where
+    l.granted
+    and c.relnamespace = to_regnamespace('candidate')
+    and l.pid <> pg_backend_pid()
+    and a.application_name <> %s
+"""
 
 
 def build_candidate(
@@ -57,6 +73,7 @@ def build_candidate(
             raise
         if report.broken:
             _still_there(connection)
+            _not_held(connection, report)
         broken = f", {len(report.broken)} broken" if report.broken else ""
         stage.done(f"{len(report.nodes)} models and seeds{broken}")
     return report
@@ -77,6 +94,21 @@ def require_whole(report: BuildReport) -> None:
         f"dbt could not build {len(report.broken)} of {len(report.nodes)} models and seeds: "
         f"{told}.{behind} The candidate is not whole; nothing was published, and consumers keep "
         f"what they have. Mend the models or what they read, then build again."
+    )
+
+
+def _not_held(connection: psycopg.Connection, report: BuildReport) -> None:
+    """A model that somebody reads too long to be replaced is no red gate either."""
+    if not report.waited_for:
+        return
+    holders = connection.execute(HOLDERS, (APPLICATION,)).fetchone()
+    connection.commit()
+    named = f": held by {holders[0]}" if holders and holders[0] else ""
+    raise ServiceUnavailable(
+        f"{report.waited_for} of the candidate could not be built anew, because somebody else "
+        f"reads or writes the candidate in a transaction that stays open{named}. Nothing was "
+        f"published; consumers keep what they have. End that session or transaction, then run the "
+        f"command again."
     )
 
 
