@@ -1,9 +1,10 @@
-"""The names that `--filter` takes: what the seed `subscription_filters.csv` defines, and `all`."""
+"""The names that `--filter` and REFERENCE_PRICES take: what two seeds define, and `all`."""
 
 from __future__ import annotations
 
 import csv
 import difflib
+from collections.abc import Collection
 from pathlib import Path
 
 from warehouse.errors import UsageError
@@ -16,6 +17,22 @@ def known_filters(dbt_project: Path) -> tuple[str, ...]:
     with (dbt_project / "seeds" / "subscription_filters.csv").open(newline="") as handle:
         names = dict.fromkeys(row["filter"] for row in csv.DictReader(handle))
     return (*names, ALL)
+
+
+def check_prices(names: Collection[str], dbt_project: Path) -> None:
+    """Refuse a reference price of something that has no focus set.
+
+    Raises:
+        UsageError: naming it, and what has one.
+    """
+    with (dbt_project / "seeds" / "focus_underlyings.csv").open(newline="") as handle:
+        known = [row["underlying"] for row in csv.DictReader(handle)]
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f"REFERENCE_PRICES names {name!r}; the focus underlyings are {', '.join(known)} "
+                f"(dbt_project/seeds/focus_underlyings.csv defines them)."
+            )
 
 
 def read_filter(text: str, dbt_project: Path) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ PROJECT_ROOT = Path(__file__).resolve().parents[1]
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+cluster", "rediss+cluster")
+# Rupees; what no underlying ever costs is a slip of the keyboard.
+HIGHEST_PRICE = Decimal(10) ** 9
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 
 # What the settings of ours begin with that nobody else's do: a name that begins so and is none of
@@ -109,7 +111,8 @@ class Settings(BaseSettings):
                 amount = Decimal(price.strip())
             except InvalidOperation:
                 amount = Decimal(0)
-            if not separator or not name.strip() or not amount.is_finite() or amount <= 0:
+            is_price = amount.is_finite() and 0 < amount < HIGHEST_PRICE
+            if not separator or not name.strip() or not is_price:
                 raise ValueError(f"{part!r} is not NAME=price, as in NIFTY=24500.5")
             prices[name.strip()] = amount
         return prices
@@ -126,6 +129,8 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             names = tuple(filter(None, (piece.strip() for piece in value.split(","))))
             # An empty variable means unset, so that no exchange has to be said with a word.
+            if not names:
+                raise ValueError("no name is in it; leave it out for the default")
             return () if names == ("none",) and info.field_name != "feeds" else names
         return value
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from warehouse.errors import UsageError
-from warehouse.filters import known_filters, read_filter
+from warehouse.filters import check_prices, known_filters, read_filter
 
 
 @pytest.fixture
@@ -44,3 +44,12 @@ def test_what_is_not_a_filter_is_told(dbt_project: Path, text: str, told: str) -
         read_filter(text, dbt_project)
     assert told in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+def test_a_price_of_what_has_no_focus_set_is_refused(project: Path) -> None:
+    seeds = project / "dbt_project"
+    check_prices(["NIFTY", "BANKNIFTY", "SENSEX"], seeds)
+    for name in ("nifty", "NIFTY 50", "RELIANCE"):
+        with pytest.raises(UsageError, match=f"REFERENCE_PRICES names '{name}'") as refused:
+            check_prices(["NIFTY", name], seeds)
+        assert "NIFTY, BANKNIFTY, SENSEX" in str(refused.value)
