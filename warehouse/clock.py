@@ -33,7 +33,18 @@ class Clock:
 
     def as_of_date(self) -> date:
         """The trading day that a dump fetched now describes."""
-        return self.as_of or self.now().astimezone(KOLKATA).date()
+        return self.as_of or self.today()
+
+    def today(self) -> date:
+        """The day in Asia/Kolkata by the time of day, whatever AS_OF says."""
+        return self.now().astimezone(KOLKATA).date()
+
+    @property
+    def replayed(self) -> str:
+        """That another day than today is behaved as, for a person; empty when it is not."""
+        if self.as_of is None or self.as_of == self.today():
+            return ""
+        return f"AS_OF={self.as_of} is set, while today is {self.today()}"
 
     def expected_as_of_date(self) -> date:
         """The newest trading day that a healthy installation has published by now.

@@ -34,6 +34,7 @@ class Status:
 
     Attributes:
         running: the sync that is running now, in words; empty when none is.
+        replayed: that this is the answer of another day than today, in words; mostly empty.
     """
 
     publication: LastPublication | None
@@ -44,6 +45,7 @@ class Status:
     reasons: tuple[str, ...]
     exit_code: int
     running: str = ""
+    replayed: str = ""
 
     @property
     def is_safe(self) -> bool:
@@ -58,6 +60,7 @@ class Status:
             "exit_code": self.exit_code,
             "reasons": list(self.reasons),
             "running": self.running or None,
+            "replayed": self.replayed or None,
             "publication_id": publication.publication_id if publication else None,
             "as_of_date": publication.as_of_date.isoformat() if publication else None,
             "expected_as_of_date": self.expected_as_of.isoformat(),
@@ -104,6 +107,7 @@ def read_status(
         reasons=tuple(text for _, text in reasons),
         exit_code=reasons[0][0] if reasons else 0,
         running=running,
+        replayed=clock.replayed,
     )
 
 

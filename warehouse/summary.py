@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -153,6 +154,8 @@ def print_status(console: Console, status: Status) -> None:
             f"[bold red]Not safe to trade on:[/] {escape('; '.join(status.reasons))}.",
             soft_wrap=True,
         )
+    if status.replayed:
+        console.print(f"[yellow]Judged as of that day: {escape(status.replayed)}.[/]")
     publication = status.publication
     if publication is not None:
         console.print(f"  {escape(publication.told)}", soft_wrap=True)
@@ -166,14 +169,18 @@ def print_status(console: Console, status: Status) -> None:
     if status.running:
         console.print(f"  [yellow]{escape(status.running)}[/]", soft_wrap=True)
     if status.runs:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name in ("  last runs (UTC)", "command", "status", "as of", "publication", "exit"):
-            table.add_column(name, no_wrap=True)
-        for run in status.runs:
-            facts = (run["status"], run["as_of_date"], run["publication_id"], run["exit_code"])
-            told = ("" if fact is None else str(fact) for fact in facts)
-            table.add_row(f"  {run['started_at']:%m-%d %H:%M:%S}", run["command"], *told)
-        console.print(table)
+        console.print(_table_of(status.runs))
+
+
+def _table_of(runs: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("  last runs (UTC)", "command", "status", "as of", "publication", "exit"):
+        table.add_column(name, no_wrap=True)
+    for run in runs:
+        facts = (run["status"], run["as_of_date"], run["publication_id"], run["exit_code"])
+        told = ("" if fact is None else str(fact) for fact in facts)
+        table.add_row(f"  {run['started_at']:%m-%d %H:%M:%S}", run["command"], *told)
+    return table
 
 
 def told_age(seconds: float) -> str:

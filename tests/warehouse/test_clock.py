@@ -21,6 +21,17 @@ def test_a_replay_behaves_as_its_day() -> None:
     assert clock.as_of_date() == clock.expected_as_of_date() == date(2026, 8, 17)
 
 
+def test_a_replay_says_so_unless_it_is_of_today() -> None:
+    def now() -> datetime:
+        return datetime(2026, 8, 18, 3, tzinfo=UTC)
+
+    assert Clock(as_of=date(2026, 8, 17), now=now).replayed == (
+        "AS_OF=2026-08-17 is set, while today is 2026-08-18"
+    )
+    assert Clock(as_of=date(2026, 8, 18), now=now).replayed == ""
+    assert Clock(now=now).replayed == ""
+
+
 @pytest.mark.parametrize(
     ("utc", "expected"),
     [
