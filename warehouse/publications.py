@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
@@ -159,16 +159,27 @@ def first_publication(connection: psycopg.Connection) -> FirstPublication | None
 
 def last_publication(connection: psycopg.Connection) -> LastPublication | None:
     """The newest publication, or `None` before the first."""
+    return _one(connection, "order by p.publication_id desc limit 1")
+
+
+def publication(connection: psycopg.Connection, publication_id: int) -> LastPublication | None:
+    """A publication by its number, or `None`."""
+    return _one(connection, "where p.publication_id = %s", (publication_id,))
+
+
+def _one(
+    connection: psycopg.Connection, which: LiteralString, values: tuple[int, ...] = ()
+) -> LastPublication | None:
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
-            """
+            f"""
             select p.publication_id, p.published_at, p.as_of_date, p.filter, p.fingerprint,
                 p.dump_sha256, p.load_id, p.rollback_of, p.summary, l.source
             from ops.publications as p
             left join ops.loads as l on l.load_id = p.load_id -- one to one
-            order by p.publication_id desc
-            limit 1
-            """
+            {which}
+            """,  # noqa: S608  # constants
+            values or None,
         ).fetchone()
     return LastPublication(**row) if row else None
 

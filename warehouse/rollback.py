@@ -7,8 +7,15 @@ from warehouse import destinations
 from warehouse.clock import Clock
 from warehouse.display import Display, TimedStages
 from warehouse.errors import UsageError
-from warehouse.publications import LastPublication, content_of, last_publication, told_to_consumers
+from warehouse.publications import (
+    LastPublication,
+    content_of,
+    last_publication,
+    publication,
+    told_to_consumers,
+)
 from warehouse.recorded_run import finish, recorded_run
+from warehouse.sample_guard import guard_export
 from warehouse.settings import Settings
 from warehouse.sync_request import SyncResult
 
@@ -30,6 +37,9 @@ def rollback(
     ):
         before = last_publication(connection)
         target = rollback_target(before, to, content_of(connection))
+        wanted = publication(connection, target)
+        if wanted is not None and not dry_run:
+            guard_export(settings, wanted)
         display.note(f"Going back to publication {target}. {told_to_consumers(before)}.")
         run.update(stage="publish")
         with stages.stage("publish", f"putting publication {target} back") as stage:
@@ -52,9 +62,10 @@ def rollback(
         )
         if not dry_run:
             result.publication_id = published.publication_id
-            run.update(stage="export", publication_id=published.publication_id)
-            after = last_publication(connection)
-            result.source = (after.source if after else None) or ""
+            with destinations.following(published.publication_id):
+                run.update(stage="export", publication_id=published.publication_id)
+                after = last_publication(connection)
+                result.source = (after.source if after else None) or ""
             result.exports = destinations.export_all(warehouse, stages, published.publication_id)
             result.env_written_at = warehouse.env_written_at
         finish(run, clock, result, stages)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from exporters.dotenv_line import held
 from loader.source import SAMPLE
 from warehouse.errors import UsageError
 from warehouse.publications import LastPublication
 from warehouse.settings import Settings
 from warehouse.sync_request import SyncRequest
 
+VARIABLE = "INSTRUMENTS"
 MADE_UP = "The sample is generated: its tokens are made up, for trying out only."
 
 
@@ -28,8 +30,34 @@ def guard_servers(settings: Settings, request: SyncRequest) -> None:
         )
 
 
+def guard_files(settings: Settings, request: SyncRequest, before: LastPublication | None) -> None:
+    """Keep the first sample from an ingestion's `.env` that is in use.
+
+    Raises:
+        UsageError: naming it; nothing was started.
+    """
+    if before is not None or request.source != SAMPLE or not _is_to_publish(request):
+        return
+    path = settings.env_file.expanduser().absolute()
+    try:
+        streamed = held(path.read_bytes(), VARIABLE).effective
+    except OSError:
+        # There is none; or the export will say why it cannot be written.
+        return
+    if streamed:
+        raise UsageError(
+            f"{MADE_UP} {path} lists instruments that a program may stream, so nothing was started "
+            f"and consumers keep what they have. Try the sample with another ENV_FILE "
+            f"(ENV_FILE=trial.env); if this one is for trials too, FORCE=1 (--force) writes it."
+        )
+
+
 def guard_export(settings: Settings, publication: LastPublication) -> None:
     """Keep a sample that was published on the embedded PostgreSQL from a Redis named since.
+
+    Args:
+        settings: of the export.
+        publication: what is exported, or put back and then exported.
 
     Raises:
         UsageError: nothing was started.
@@ -37,9 +65,9 @@ def guard_export(settings: Settings, publication: LastPublication) -> None:
     is_trial = settings.database_url is None
     if publication.is_sample and is_trial and settings.redis_url is not None:
         raise UsageError(
-            f"{MADE_UP} What is published here is {publication.told}, and REDIS_URL names a server "
-            f"that programs may trade on: nothing was exported, and consumers keep what they have. "
-            f"Export without REDIS_URL, or sync a real dump."
+            f"{MADE_UP} They are in {publication.told}, and REDIS_URL names a server that programs "
+            f"may trade on: nothing was exported, and consumers keep what they have. Export "
+            f"without REDIS_URL, or sync a real dump."
         )
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
 from warehouse.errors import UsageError
 from warehouse.publications import LastPublication
-from warehouse.sample_guard import guard_export, guard_publications, guard_servers
+from warehouse.sample_guard import (
+    guard_export,
+    guard_files,
+    guard_publications,
+    guard_servers,
+)
 from warehouse.settings import Settings
 from warehouse.sync_request import SyncRequest
 
@@ -82,3 +88,21 @@ def test_who_forces_it_or_publishes_nothing_is_let_through(change: str) -> None:
     guard_servers(own, replace(SAMPLE, **{change: True}))
     guard_publications(replace(SAMPLE, **{change: True}), OF_KITE)
     guard_publications(replace(KITE, **{change: True}), OF_SAMPLE)
+
+
+def test_the_first_sample_is_refused_where_env_lists_what_is_streamed(tmp_path: Path) -> None:
+    env = tmp_path / ".env"
+    settings = Settings(env_file=env)
+    guard_files(settings, SAMPLE, None)
+    env.write_text("API_KEY=x\nINSTRUMENTS=\n")
+    guard_files(settings, SAMPLE, None)
+    env.write_text("API_KEY=secret\nINSTRUMENTS=256265,260105\n")
+    with pytest.raises(UsageError, match="nothing was started") as refused:
+        guard_files(settings, SAMPLE, None)
+    assert str(env) in str(refused.value)
+    assert "secret" not in str(refused.value)
+    # The line that a sample wrote; what somebody forces, plans, or brings himself.
+    guard_files(settings, SAMPLE, OF_SAMPLE)
+    guard_files(settings, replace(SAMPLE, force=True), None)
+    guard_files(settings, replace(SAMPLE, dry_run=True), None)
+    guard_files(settings, KITE, None)
