@@ -11,6 +11,7 @@ import psycopg
 from expectations.gate import GateWorker
 from exporters.errors import DestinationRefused
 from exporters.postgres import capture_overrides, verify_published
+from loader.feeds import KITE
 from warehouse import database, destinations
 from warehouse.audit import Audit, AuditOf, Built, run_audit
 from warehouse.build import DbtProject
@@ -19,14 +20,15 @@ from warehouse.dbt_profile import profile_environment
 from warehouse.display import Display, QuietDisplay, TimedStages
 from warehouse.errors import DestinationsPending, UsageError, WarehouseError
 from warehouse.exit_codes import GATE_RED
+from warehouse.filters import check_prices
 from warehouse.ledger import report_paths
 from warehouse.pipeline import run_sync
 from warehouse.publications import believed_days, last_publication
 from warehouse.recorded_run import finish, recorded_run
-from warehouse.sample_guard import guard_export, guard_publications, guard_servers
+from warehouse.sample_guard import guard_export, guard_files, guard_publications, guard_servers
 from warehouse.servers import EmbeddedServers
 from warehouse.session import Warehouse, open_warehouse, postgres_url, read_warehouse
-from warehouse.settings import Settings
+from warehouse.settings import DBT_PROJECT, Settings
 from warehouse.source import feeds_of
 from warehouse.status import Status, nothing_published, read_status
 from warehouse.sync_request import SyncContext, SyncRequest, SyncResult
@@ -43,10 +45,15 @@ def sync(
         WarehouseError, LoaderError, ExportError: see `warehouse.exit_codes`.
     """
     guard_servers(settings, request)
+    check_prices(settings.reference_prices, DBT_PROJECT)
     stages = TimedStages(display)
     command = "build" if request.build_only else "dry-run" if request.dry_run else "sync"
     with recorded_run(settings, clock, stages, command) as (warehouse, run):
-        guard_publications(request, last_publication(warehouse.connection))
+        before = last_publication(warehouse.connection)
+        guard_publications(request, before)
+        if request.source == KITE.name and clock.replayed:
+            display.warn(f"{clock.replayed}: what Kite gives today is taken for a dump of that day")
+        guard_files(settings, request, before)
         context = SyncContext(
             warehouse=warehouse,
             request=request,
@@ -61,7 +68,8 @@ def sync(
         if result.status == "already_published":
             reports = report_paths(warehouse.connection, result.publication_id)
             result.earlier_report = next(filter(_is_here, reports), None)
-        finish(run, clock, result, stages)
+        with destinations.following(result.publication_id):
+            finish(run, clock, result, stages)
     return result, stages
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from exporters.published import PUBLISHED_SCHEMA
 from exporters.redis import RedisHashes
 from warehouse.database import tables_exist
 from warehouse.display import Advance, TimedStages
-from warehouse.errors import ServiceUnavailable, WarehouseError
+from warehouse.errors import DestinationsPending, ServiceUnavailable
 from warehouse.session import Warehouse
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,28 @@ def plan_all(
     return tuple(done for done, *_ in attempts)
 
 
+@contextmanager
+def following(publication_id: int | None) -> Iterator[None]:
+    """What follows a publication: PostgreSQL that goes away now takes nothing back.
+
+    Args:
+        publication_id: which; None where nothing was published, and errors are what they are.
+
+    Raises:
+        DestinationsPending: saying so, in place of what would tell that nothing was published.
+    """
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError, ServiceUnavailable) as error:
+        if publication_id is None:
+            raise
+        raise DestinationsPending(
+            f"Publication {publication_id} is complete in PostgreSQL, which went away before all "
+            f"that follows was done: {' '.join(str(error).split())} Each destination shows this "
+            f"publication or the one before, whole. Run `warehouse export` when PostgreSQL is back."
+        ) from error
+
+
 def export_all(
     warehouse: Warehouse,
     stages: TimedStages,
@@ -162,23 +185,27 @@ def export_all(
         stages: where they are told.
         publication_id: the last publication.
         worker: the process that exports the files; without one, this process does.
+
+    Raises:
+        DestinationsPending: PostgreSQL went away.
     """
     exports = []
-    for done, started_at, finished_at in _each(
-        warehouse, stages, PUBLISHED_SCHEMA, is_dry_run=False, worker=worker
-    ):
-        record_export(
-            warehouse.connection,
-            publication_id,
-            done.destination,
-            status="failed" if done.is_pending else "complete",
-            plan=done.outcome.plan if done.outcome else None,
-            started_at=started_at,
-            finished_at=finished_at,
-            error=done.error or None,
-            digest=done.digest,
-        )
-        exports.append(done)
+    with following(publication_id):
+        for done, started_at, finished_at in _each(
+            warehouse, stages, PUBLISHED_SCHEMA, is_dry_run=False, worker=worker
+        ):
+            record_export(
+                warehouse.connection,
+                publication_id,
+                done.destination,
+                status="failed" if done.is_pending else "complete",
+                plan=done.outcome.plan if done.outcome else None,
+                started_at=started_at,
+                finished_at=finished_at,
+                error=done.error or None,
+                digest=done.digest,
+            )
+            exports.append(done)
     return tuple(exports)
 
 
@@ -222,7 +249,11 @@ def _beside(worker: FileWorker, warehouse: Warehouse, name: str) -> Export | Non
 def _attempt(
     warehouse: Warehouse, name: str, schema: str, advance: Advance, *, is_dry_run: bool
 ) -> Export:
-    """One destination; its trouble leaves it pending, PostgreSQL's ends the run."""
+    """One destination; its trouble leaves it pending.
+
+    Raises:
+        ServiceUnavailable, psycopg.OperationalError: PostgreSQL is gone, which ends the run.
+    """
     with warehouse.transaction_connection() as connection:
         try:
             destination = MAKERS[name](warehouse, connection, schema)
@@ -234,13 +265,8 @@ def _attempt(
         except (ExportError, ServiceUnavailable) as error:
             log.exception("event=export_failed destination=%s", name)
             return Export(name, None, str(error))
-        except psycopg.OperationalError as error:
-            raise WarehouseError(
-                f"PostgreSQL went away while {name} was exported: {' '.join(str(error).split())} "
-                f"The publication is complete in PostgreSQL; run `warehouse export` when it is "
-                f"back.",
-                exit_code=5,
-            ) from error
+        except psycopg.OperationalError:
+            raise
         except Exception as error:
             # A defect in one destination must not keep the others from being written.
             log.exception("event=export_broken destination=%s", name)

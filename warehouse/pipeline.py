@@ -250,12 +250,17 @@ def _publish_audited(
     result.publication_id = result.published.publication_id
     result.exports = _export(context, result.publication_id, files)
     result.status = "published"
-    audit.write_again(
-        result.audit,
-        published=result.published,
-        exports=result.exports,
-        stage_seconds=context.stages.seconds,
-    )
+    try:
+        audit.write_again(
+            result.audit,
+            published=result.published,
+            exports=result.exports,
+            stage_seconds=context.stages.seconds,
+        )
+    except OSError as error:
+        context.stages.display.warn(
+            f"the report still tells the candidate, as it could not be written again: {error}"
+        )
     return result
 
 
@@ -289,8 +294,9 @@ def _publish(
     with context.stages.stage("publish", "publishing by difference, in one transaction") as stage:
         published = publish(connection, request)
         stage.done(f"publication {published.publication_id}")
-    context.run.update(publication_id=published.publication_id)
-    prune_undo(connection, context.warehouse.settings.rollback_keep_publications)
+    with destinations.following(published.publication_id):
+        context.run.update(publication_id=published.publication_id)
+        prune_undo(connection, context.warehouse.settings.rollback_keep_publications)
     return published
 
 

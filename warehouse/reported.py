@@ -43,7 +43,7 @@ def reported(
     except KeyboardInterrupt:
         from warehouse.exit_codes import INTERRUPTED  # noqa: PLC0415  # it imports every package
 
-        told = "Interrupted. Consumers keep what they have; run it again."
+        told = f"Interrupted. {KEPT} Run it again."
         sys.stderr.write(f"\n{told}\n")
         display.fail(failure_document(INTERRUPTED, told, display.failed_run) | dict(facts or {}))
         raise typer.Exit(INTERRUPTED) from None

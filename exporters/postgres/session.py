@@ -60,14 +60,30 @@ def publishing(connection: Connection, *, lock_timeout_ms: int) -> Iterator[Curs
     if connection.info.transaction_status is TransactionStatus.INTRANS:
         # Ours has to begin with a fresh view of the tables, and to commit by itself.
         connection.commit()
-    with translated_failures(), connection.transaction():
-        cursor = connection.cursor(row_factory=tuple_row)
-        # Each statement must see what was committed while we waited for a lock.
-        cursor.execute("set transaction isolation level read committed")
-        _set(cursor, _SETTINGS | {"lock_timeout": str(lock_timeout_ms)})
-        with waiting_for("another publication", None, cursor):
-            cursor.execute(_ONE_AT_A_TIME)
-        yield cursor
+    is_done = False
+    try:
+        with translated_failures(), connection.transaction():
+            cursor = connection.cursor(row_factory=tuple_row)
+            # Each statement must see what was committed while we waited for a lock.
+            cursor.execute("set transaction isolation level read committed")
+            _set(cursor, _SETTINGS | {"lock_timeout": str(lock_timeout_ms)})
+            with waiting_for("another publication", None, cursor):
+                cursor.execute(_ONE_AT_A_TIME)
+            yield cursor
+            is_done = True
+    except DestinationUnavailable as error:
+        if is_done and connection.closed:
+            raise _perhaps_committed() from error
+        raise
+
+
+def _perhaps_committed() -> DestinationUnavailable:
+    return DestinationUnavailable(
+        "PostgreSQL went away while it committed the publication",
+        consumers="Consumers see the publication before or this one, whole: `warehouse status` "
+        "says which",
+        remedy="Run the same command again when PostgreSQL is well",
+    )
 
 
 @contextmanager
