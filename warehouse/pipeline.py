@@ -16,6 +16,7 @@ from exporters.postgres import (
     SubscriptionsChangedMeanwhile,
     candidate_oids,
     capture_overrides,
+    hides_hand_changes,
     pending_exports,
     prune_undo,
     publish,
@@ -98,6 +99,12 @@ def _capture_hand_changes(
     elif changed:
         context.stages.display.note(
             f"{changed:,} subscriptions were changed by hand; they are kept as overrides"
+        )
+    elif not is_first and hides_hand_changes(connection):
+        context.stages.display.warn(
+            "marts.active_subscriptions or marts.broker_instruments is not as it was published: "
+            "what was switched by hand in public.instruments since the last sync cannot be told "
+            "from that damage, and this publication writes over it; switch it again afterwards"
         )
 
 

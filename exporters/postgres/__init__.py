@@ -16,7 +16,11 @@ from exporters.postgres.ledger import (
     prune_undo,
     record_export,
 )
-from exporters.postgres.overrides import capture_overrides, unpublished_overrides
+from exporters.postgres.overrides import (
+    capture_overrides,
+    hides_hand_changes,
+    unpublished_overrides,
+)
 from exporters.postgres.publish import publish
 from exporters.postgres.request import Publication, PublishRequest
 from exporters.postgres.rollback import rollback_to
@@ -36,6 +40,7 @@ __all__ = [
     "candidate_oids",
     "capture_overrides",
     "exported_digest",
+    "hides_hand_changes",
     "last_publication_id",
     "pending_exports",
     "prune_undo",

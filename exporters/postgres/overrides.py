@@ -101,6 +101,18 @@ def unpublished_overrides(connection: Connection) -> int:
         return count_unpublished(connection.cursor(row_factory=tuple_row))
 
 
+def hides_hand_changes(connection: Connection) -> bool:
+    """Whether damage keeps hand changes from being told: the next publication writes over them.
+
+    Args:
+        connection: Nothing is written; committed here when it is idle.
+    """
+    with connection.transaction():
+        cursor = connection.cursor(row_factory=tuple_row)
+        last = cursor.execute(_LAST).fetchone()
+        return last is not None and _is_damaged(cursor, last[1].get("tables", {}))
+
+
 def count_unpublished(cursor: Cursor) -> int:
     """The same inside a transaction."""
     return len(waiting(cursor))

@@ -10,6 +10,7 @@ import pytest
 from exporters.postgres import (
     SubscriptionsChangedMeanwhile,
     capture_overrides,
+    hides_hand_changes,
     publish,
     repair_instruments,
     unpublished_overrides,
@@ -423,10 +424,13 @@ def test_damage_to_the_published_tables_is_no_hand_change(
     warehouse.execute(ON, ["GAIL"])
     sync(warehouse)
     kept = overrides(warehouse)
+    assert not hides_hand_changes(warehouse)
     warehouse.execute(damage.encode())
     assert capture_overrides(warehouse) == 0
     assert overrides(warehouse) == kept
+    assert hides_hand_changes(warehouse)
     sync(warehouse)
+    assert not hides_hand_changes(warehouse)
     assert active(warehouse) == {"NIFTY", "GAIL"}
     assert overrides(warehouse) == kept
 
