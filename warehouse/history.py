@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -29,12 +29,13 @@ select instrument_id, broker, exchange, broker_token, tradingsymbol
 from (
     select
         instrument_id, null as broker, exchange, null as broker_token, tradingsymbol,
-        valid_from, valid_to
+        valid_from, valid_to, expiry_date
     from history.instrument_versions
     where superseded_by is null and canonical_id = %(asked)s
     union all
     select
-        instrument_id, broker, exchange, broker_token, tradingsymbol, valid_from, valid_to
+        instrument_id, broker, exchange, broker_token, tradingsymbol, valid_from, valid_to,
+        expiry_date
     from history.broker_instrument_versions
     where
         superseded_by is null
@@ -45,7 +46,13 @@ from (
             or (broker_token = %(symbol)s and broker = coalesce(%(broker)s, 'kite'))
         )
 ) as matches
-where valid_from <= %(at)s and (valid_to is null or valid_to > %(at)s)
+where
+    valid_from <= %(at)s and (valid_to is null or valid_to > %(at)s)
+    -- On a day without a publication, what had expired is over.
+    and (
+        expiry_date is null or expiry_date >= %(at)s
+        or %(at)s in (select as_of_date from ops.publications)
+    )
 order by instrument_id, broker nulls first, exchange, broker_token
 """
 
@@ -89,6 +96,7 @@ class Looked:
         several: the instruments that are called so, each with its exchange and symbol.
         suggestions: what was spelled nearly so that day, when nothing was found.
         begins: the first day of history, when nothing was found.
+        ends: the last day of history, when the day is after it.
     """
 
     asked: str
@@ -101,6 +109,7 @@ class Looked:
     several: Sequence[Row] = ()
     suggestions: Sequence[str] = ()
     begins: date | None = None
+    ends: date | None = None
 
     @property
     def is_found(self) -> bool:
@@ -120,6 +129,7 @@ class Looked:
             "several": list(self.several),
             "suggestions": list(self.suggestions),
             "history_begins": self.begins,
+            "history_ends": self.ends,
         }
 
 
@@ -140,7 +150,13 @@ def look_up(
     """
     if broker is not None and broker not in FEEDS:
         raise UsageError(f"--broker {broker!r} is none of the brokers: {', '.join(FEEDS)}.")
-    day = at or last_day(connection)
+    last = last_day(connection)
+    day = at or last
+    found = _look_up(connection, asked, day, broker)
+    return replace(found, ends=last) if day > last else found
+
+
+def _look_up(connection: psycopg.Connection, asked: str, day: date, broker: str | None) -> Looked:
     with connection.cursor(row_factory=dict_row) as cursor:
         matches = cursor.execute(_MATCHES, _parameters(asked, day, broker)).fetchall()
         found = list(dict.fromkeys(row["instrument_id"] for row in matches))

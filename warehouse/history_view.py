@@ -27,6 +27,11 @@ _TERMS = ("kind", "underlying", "name", "option_type", "strike", "expiry_date", 
 
 def print_looked(console: Console, looked: Looked) -> None:
     """What it was that day, how brokers had it, its versions, and what happened since."""
+    if looked.ends is not None:
+        console.print(
+            f"[yellow]History ends on {looked.ends}: nothing newer is known of {looked.at}.[/]",
+            soft_wrap=True,
+        )
     if not looked.is_found:
         _print_missed(console, looked)
         return

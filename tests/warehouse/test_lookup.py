@@ -71,6 +71,27 @@ def test_a_row_in_conflict_is_told(two_days: psycopg.Connection) -> None:
     assert CONFLICT.symbol in told
 
 
+def test_what_has_expired_is_over_though_no_publication_said_so(
+    two_days: psycopg.Connection,
+) -> None:
+    """Its last publication is of Tuesday, and it expires in November."""
+    option, expiry = "NFO:512", date(2026, 11, 24)
+    still = look_up(two_days, option, at=expiry, broker=None)
+    assert (still.answer, still.instrument["expiry_date"], still.ends) == (
+        "found", expiry, TUESDAY,
+    )  # fmt: skip
+    told = shown(lambda console: print_looked(console, still))
+    assert told.startswith(f"History ends on {TUESDAY}: nothing newer is known of {expiry}.")
+    over = look_up(two_days, option, at=expiry + timedelta(days=1), broker=None)
+    assert (over.answer, over.ends) == ("none", TUESDAY)
+    of = "select count(*) from history.broker_instruments_as_of(%s) where broker_token = %s"
+    counts = [
+        two_days.execute(of, [day, KITE.token]).fetchone() for day in (TUESDAY, expiry, over.at)
+    ]
+    assert counts == [(1,), (1,), (0,)]
+    assert look_up(two_days, option, at=TUESDAY, broker=None).ends is None
+
+
 def test_a_day_before_history_is_no_answer_about_instruments(
     two_days: psycopg.Connection,
 ) -> None:

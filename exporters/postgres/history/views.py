@@ -47,7 +47,9 @@ language sql stable rows 100000 as {body}
 
 _AS_OF = sql.SQL("""
 select {columns} from {view} as v
-where v.superseded_by is null and v.valid_from <= day and (v.valid_to is null or v.valid_to > day)
+where
+    v.superseded_by is null and v.valid_from <= day and (v.valid_to is null or v.valid_to > day)
+    {not_expired}
 """)
 
 _AS_SEEN = sql.SQL("""
@@ -62,7 +64,14 @@ where
         select min(p.as_of_date) from ops.publications as p
         where coalesce(p.brought_in_after, p.publication_id) <= publication
     )
+    {not_expired}
 """)
+
+# A version holds until a publication ends it. On a day without one, what had expired is over.
+_NOT_EXPIRED = sql.SQL("""and (
+        v.expiry_date is null or v.expiry_date >= day
+        or day in (select p.as_of_date from ops.publications as p)
+    )""")
 
 _HELD_FUNCTIONS = """
 select
@@ -171,7 +180,10 @@ def _ensure_functions(cursor: Cursor, noun: str, shape: Shape) -> None:
         stands = held.get(name)
         returned = _returned(name, stands, shape)
         columns = rows.columns([column for column, _ in returned], "v")
-        told = body.format(columns=columns, view=view).as_string(cursor)
+        expires = "expiry_date" in dict(shape)
+        told = body.format(
+            columns=columns, view=view, not_expired=_NOT_EXPIRED if expires else sql.SQL("")
+        ).as_string(cursor)
         if stands is not None and (stands.shape, stands.body) == (returned, told):
             continue
         if stands is not None and stands.shape != returned:
