@@ -37,7 +37,8 @@ def _read_unless_eq(symbol: str, exchange: str, series: str | None) -> Share | N
         # Known from elsewhere, so that a hyphen in the symbol is no series.
         return _share(exchange, symbol, series)
     name, written = _split(symbol)
-    if series not in {None, written}:
+    if written == "EQ" or series not in {None, written}:
+        # EQ is never written: a second spelling of one share would lead no lookup anywhere.
         return None
     return _share(exchange, name, written or "EQ")
 
