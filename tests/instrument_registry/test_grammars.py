@@ -466,7 +466,8 @@ def test_a_canonical_id_says_the_contract_and_back(text: str, contract: Contract
 @pytest.mark.parametrize(
     "text",
     [
-        "", ":", "RELIANCE", "NSE:", "NSE:RELIANCE ", "NSE:RELIANCE-EQ", "NSE:BAJAJ-AUTO-EQ", "nse:RELIANCE", "NFO:NIFTY26AUGFUT",
+        "", ":", "RELIANCE", "NSE:", "NSE:RELIANCE ", "NSE:RELIANCE-EQ", "NSE:BAJAJ-AUTO-EQ",
+        "nse:RELIANCE", "NFO:NIFTY26AUGFUT",
         "MCX:GOLD26AUGFUT", "NFO:NIFTY:2026-11-24", "NFO:NIFTY:2026-11-24:26450.0:CE",
         "NFO:NIFTY:2026-11-24:026450:CE", "NFO:NIFTY:2026-11-31:FUT", "NFO:NIFTY:2026-1-5:FUT",
         "NFO:NIFTY:1980-01-05:FUT", "NSE:NIFTY:2026-11-24:FUT", "INDEX:", "INDEX:A:B",

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from exporters.destination import export
+from exporters import standalone
+from exporters.destination import Plan, export
 from exporters.errors import DestinationRefused, DestinationUnavailable, VerificationError
 from exporters.json_files import FocusInstrumentsFile, TokenLookupFile
 from tests.exporters.json_files.conftest import Published
@@ -214,3 +216,32 @@ def test_the_exporter_runs_alone(published: Published) -> None:
         "focus_instruments.json",
         "token_lookup_enriched.json",
     ]
+
+
+class Late(TokenLookupFile):
+    """Written after a sync has published, and exported, what came next."""
+
+    published: ClassVar[Published]
+
+    def apply(self, plan: Plan) -> None:
+        if self.published.number == 1:
+            self.published.publish(1, 2, 3)
+            export(lookup(self.published))
+        super().apply(plan)
+
+
+def test_an_exporter_alone_leaves_no_older_publication_than_a_sync_beside_it(
+    published: Published,
+) -> None:
+    published.publish(1)
+    Late.published = published
+    path = published.folder / "token_lookup_enriched.json"
+
+    code = standalone.run(
+        standalone.options("late", "Late."),
+        ["--database-url", published.dsn],
+        lambda _, connection: [Late(path, connection)],
+    )
+
+    assert code == 0
+    assert list(json.loads(path.read_bytes())) == ["1", "2", "3"]
