@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from warehouse.publications import PublishedFeed
+from warehouse.run_lock import process_space
 
 
 def report_paths(
@@ -62,14 +63,14 @@ class Run:
         connection.execute(
             """
             insert into ops.sync_runs (
-                run_id, command, status, stage, host, pid, started_at,
+                run_id, command, status, stage, host, pid, process_space, started_at,
                 backend_pid, backend_started_at
             )
-            select %s, %s, 'running', 'start', %s, %s, %s, pid, backend_start
+            select %s, %s, 'running', 'start', %s, %s, %s, %s, pid, backend_start
             from pg_stat_activity
             where pid = pg_backend_pid()
             """,
-            (run_id, command, socket.gethostname(), os.getpid(), started_at),
+            (run_id, command, socket.gethostname(), os.getpid(), process_space(), started_at),
         )
         return cls(connection, run_id)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -80,8 +81,8 @@ def _holder(connection: psycopg.Connection) -> _Holder | None:
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             f"""
-            select held.pid as backend_pid, runs.run_id, runs.host, runs.pid, runs.started_at,
-                runs.command
+            select held.pid as backend_pid, runs.run_id, runs.host, runs.pid,
+                runs.process_space, runs.started_at, runs.command
             from (select pid from pg_locks where {_HELD}) as held
             left join pg_stat_activity as sessions on sessions.pid = held.pid
             left join ops.sync_runs as runs
@@ -106,9 +107,28 @@ def _end(connection: psycopg.Connection, backend_pid: int) -> None:
     )
 
 
+def process_space() -> str:
+    """Where process numbers mean what they mean here: this boot, this container.
+
+    Two machines or containers may have one name. Empty where the system does not tell (macOS).
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
 def is_dead(run: Mapping[str, Any]) -> bool:
-    """Whether a run's process is known to be gone; of another host nothing is known."""
-    return run["host"] == socket.gethostname() and not _lives(int(run["pid"]))
+    """Whether a run's process is known to be gone; of another place nothing is known.
+
+    Then its session of the server tells: it ends when the connection does.
+    """
+    is_here = run["host"] == socket.gethostname() and (
+        # A run of an older warehouse did not tell.
+        run["process_space"] in {None, process_space()}
+    )
+    return is_here and not _lives(int(run["pid"]))
 
 
 def _lives(pid: int) -> bool:

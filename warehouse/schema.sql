@@ -18,6 +18,7 @@ create table if not exists ops.sync_runs (
     pid integer not null,
     backend_pid integer,
     backend_started_at timestamptz,
+    process_space text,
     load_id bigint,
     publication_id bigint,
     verdict text,
@@ -42,6 +43,12 @@ begin
         alter table ops.sync_runs
             add column if not exists backend_pid integer,
             add column if not exists backend_started_at timestamptz;
+    end if;
+    if not exists (
+        select from pg_attribute
+        where attrelid = 'ops.sync_runs'::regclass and attname = 'process_space'
+    ) then
+        alter table ops.sync_runs add column if not exists process_space text;
     end if;
     if not exists (
         select from pg_attribute

@@ -200,6 +200,7 @@ def _told_running(runs: Sequence[dict[str, Any]]) -> str:
 _RUNS = """
 select run_id, command, status, stage, filter, as_of_date, publication_id,
     exit_code, verdict, error, report_path, started_at, finished_at, host, pid,
+    to_jsonb(runs) ->> 'process_space' as process_space,
     exists(
         select from pg_stat_activity as session
         where session.pid = runs.backend_pid

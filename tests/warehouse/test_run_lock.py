@@ -88,6 +88,29 @@ def test_a_dead_owner_whose_session_lives_on_is_cut_off(
             zombie.execute("select 1")
 
 
+def test_a_sync_in_a_container_of_the_same_name_is_not_dead(
+    ledger: psycopg.Connection, postgres_dsn: str
+) -> None:
+    """Its process number means something else there, so nothing is known of it here."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dsn = database.session_dsn(postgres_dsn)
+    with psycopg.connect(dsn, autocommit=True) as other, run_lock(other):
+        Run.start(other, run_id="other", command="sync", started_at=NOW)
+        other.execute(
+            "update ops.sync_runs set pid = %s, process_space = 'boot pid:[1]'", (gone.pid,)
+        )
+        with pytest.raises(AnotherSyncRunning, match=f"pid {gone.pid}"), run_lock(ledger):
+            pytest.fail("two held the lock")
+        assert other.execute("select 1").fetchone() == (1,)
+        # A run of an older warehouse did not tell where it is.
+        other.execute("update ops.sync_runs set process_space = null")
+        with run_lock(ledger):
+            pass
+        with pytest.raises(psycopg.OperationalError):
+            other.execute("select 1")
+
+
 @pytest.mark.parametrize("stale", ["another session", "the same number, another start"])
 def test_a_live_sync_is_not_cut_off_for_the_row_of_a_dead_one(
     ledger: psycopg.Connection, postgres_dsn: str, stale: str
@@ -111,7 +134,8 @@ def test_a_ledger_older_than_the_session_is_brought_up_to_date(
     ledger: psycopg.Connection, postgres_dsn: str
 ) -> None:
     ledger.execute(
-        "alter table ops.sync_runs drop column backend_pid, drop column backend_started_at"
+        "alter table ops.sync_runs drop column backend_pid, drop column backend_started_at, "
+        "drop column process_space"
     )
     with psycopg.connect(database.session_dsn(postgres_dsn)) as connection:
         database.ensure_schema(connection)
