@@ -24,6 +24,7 @@ differing as (
         candidate.canonical_id as new_id,
         candidate.tradingsymbol as new_symbol,
         candidate.name as new_name,
+        {{ contract_underlying('candidate.canonical_id') }} as new_underlying,
         candidate.isin as new_isin,
         candidate.instrument_type as new_type,
         candidate.strike as new_strike,
@@ -41,6 +42,7 @@ differing as (
         published.canonical_id as old_id,
         published.tradingsymbol as old_symbol,
         published.name as old_name,
+        {{ contract_underlying('published.canonical_id') }} as old_underlying,
         published.isin as old_isin,
         published.instrument_type as old_type,
         published.strike as old_strike,
@@ -78,27 +80,28 @@ differing as (
         )
 ),
 
--- An underlying is renamed when its old name is in the dump no more and its new one was
--- not in the last: a token under two living names went from one to the other.
+-- An underlying is renamed when its old one is in the dump no more and its new one was
+-- not in the last: a token under two living ones went from one to the other.
 renamed_underlyings as (
     select distinct
         differing.broker,
         differing.exchange,
-        differing.old_name,
-        differing.new_name
+        differing.old_underlying,
+        differing.new_underlying
     from differing
     where
         not differing.is_spot
         and differing.old_type = differing.new_type
         and differing.old_expiry = differing.new_expiry
-        and differing.old_name <> differing.new_name
+        and differing.old_underlying <> differing.new_underlying
         and not exists (
             select 1
             from candidate
             where
                 candidate.broker = differing.broker
                 and candidate.exchange = differing.exchange
-                and candidate.name = differing.old_name
+                and {{ contract_underlying('candidate.canonical_id') }}
+                = differing.old_underlying
         )
         and not exists (
             select 1
@@ -106,7 +109,8 @@ renamed_underlyings as (
             where
                 published.broker = differing.broker
                 and published.exchange = differing.exchange
-                and published.name = differing.new_name
+                and {{ contract_underlying('published.canonical_id') }}
+                = differing.new_underlying
         )
 ),
 
@@ -115,11 +119,11 @@ restruck as (
     select distinct
         broker,
         exchange,
-        new_name,
+        new_underlying,
         new_expiry
     from differing
     where
-        new_name = old_name
+        new_underlying = old_underlying
         and new_expiry = old_expiry
         and new_strike <> old_strike
 ),
@@ -130,7 +134,7 @@ adjustments as (
     select
         candidate.broker,
         candidate.exchange,
-        candidate.name,
+        restruck.new_underlying as underlying,
         candidate.expiry_date,
         (
             percentile_cont(0.5) within group (
@@ -148,7 +152,8 @@ adjustments as (
         on
             restruck.broker = candidate.broker
             and restruck.exchange = candidate.exchange
-            and restruck.new_name = candidate.name
+            and restruck.new_underlying
+            = {{ contract_underlying('candidate.canonical_id') }}
             and restruck.new_expiry = candidate.expiry_date
     -- one to one by token, or none
     inner join published
@@ -156,7 +161,8 @@ adjustments as (
             candidate.broker = published.broker
             and candidate.exchange = published.exchange
             and candidate.broker_token = published.broker_token
-            and candidate.name = published.name
+            and restruck.new_underlying
+            = {{ contract_underlying('published.canonical_id') }}
             and candidate.expiry_date = published.expiry_date
             and candidate.instrument_type = published.instrument_type
     where published.strike > 0
@@ -166,7 +172,7 @@ adjustments as (
 -- Whether a token still names what it named. The exchange gives a token to another
 -- contract once its own has expired, so of a living one just one term may have changed:
 -- the strike (adjusted with its neighbours), the expiry by a few days (a holiday), or
--- the name.
+-- the underlying's name.
 judged as (
     select
         differing.broker,
@@ -175,6 +181,7 @@ judged as (
         differing.new_id,
         differing.new_symbol,
         differing.new_name,
+        differing.new_underlying,
         differing.new_isin,
         differing.new_strike,
         differing.new_tick,
@@ -203,7 +210,7 @@ judged as (
                     differing.is_index = (differing.old_id like 'INDEX:%')
                     and coalesce(differing.new_isin = differing.old_isin, true)
             when differing.old_expiry < parameters.as_of_date then false
-            when differing.new_name = differing.old_name
+            when differing.new_underlying = differing.old_underlying
                 then
                     (
                         differing.new_strike is not distinct from differing.old_strike
@@ -229,7 +236,7 @@ judged as (
             else
                 coalesce(
                     differing.new_strike is not distinct from differing.old_strike
-                    and renamed_underlyings.new_name is not null,
+                    and renamed_underlyings.new_underlying is not null,
                     false
                 )
         end as is_same_contract
@@ -241,16 +248,28 @@ judged as (
         on
             differing.broker = renamed_underlyings.broker
             and differing.exchange = renamed_underlyings.exchange
-            and differing.old_name = renamed_underlyings.old_name
-            and differing.new_name = renamed_underlyings.new_name
+            and differing.old_underlying = renamed_underlyings.old_underlying
+            and differing.new_underlying = renamed_underlyings.new_underlying
             and differing.old_expiry = differing.new_expiry
     -- many rows to one adjustment, or none
     left join adjustments
         on
             differing.broker = adjustments.broker
             and differing.exchange = adjustments.exchange
-            and differing.new_name = adjustments.name
+            and differing.new_underlying = adjustments.underlying
             and differing.new_expiry = adjustments.expiry_date
+),
+
+-- Where options were adjusted. An id is another contract's there than it was: it finds
+-- nothing again under another token.
+adjusted as (
+    select distinct
+        broker,
+        exchange,
+        new_underlying,
+        new_expiry
+    from judged
+    where is_same_contract and new_expiry = old_expiry and new_strike <> old_strike
 ),
 
 arrivals as (
@@ -261,6 +280,7 @@ arrivals as (
         new_id,
         new_symbol,
         new_name,
+        new_underlying,
         new_isin,
         new_strike,
         new_tick,
@@ -318,8 +338,16 @@ moved as (
             and arrivals.new_id = departures.old_id
             and arrivals.id_rank = departures.id_rank
     where
-        not arrivals.is_cash
-        or {{ same_company('arrivals', 'departures') }}
+        (not arrivals.is_cash or {{ same_company('arrivals', 'departures') }})
+        and not exists (
+            select 1
+            from adjusted
+            where
+                adjusted.broker = arrivals.broker
+                and adjusted.exchange = arrivals.exchange
+                and adjusted.new_underlying = arrivals.new_underlying
+                and adjusted.new_expiry = arrivals.new_expiry
+        )
 ),
 
 -- A share that goes to another series (EQ to BE) gets another symbol and another token;
