@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -35,14 +35,27 @@ def empty_warehouse(dbt: Dbt) -> Iterator[Connection]:
 
 
 def build(
-    dbt: Dbt, rows: Sequence[Row], as_of: date, others: Mapping[str, Path] | None = None
+    dbt: Dbt,
+    rows: Sequence[Row],
+    as_of: date,
+    others: Mapping[str, Path] | None = None,
+    stale: Collection[str] = (),
 ) -> None:
-    """Build a day of Kite's rows; with `others`, files of brokers, the loader lands all of them."""
+    """Build a day of Kite's rows; with `others`, files of brokers, the loader lands all of them.
+
+    Those of `stale` are of the day before.
+    """
     with psycopg.connect(dbt.dsn, row_factory=dict_row) as connection:
         if others is None:
             land(connection, rows, as_of=as_of.isoformat())
         else:
             _land_all(connection, rows, others, as_of.isoformat(), dbt.work)
+        connection.execute(
+            "update ops.build_feeds set is_stale = true, as_of_date = as_of_date - 1"
+            " where feed = any(%s)",
+            [list(stale)],
+        )
+        connection.commit()
     outcome = dbt.run("build", "--exclude-resource-type", "test", "unit_test")
     broken = {
         result.node.name: result.message
@@ -80,9 +93,10 @@ def publish_day(
     rows: Sequence[Row],
     as_of: date,
     others: Mapping[str, Path] | None = None,
+    stale: Collection[str] = (),
 ) -> int:
     """One day the real way: landed, built, published; history holds together afterwards."""
-    build(dbt, rows, as_of, others)
+    build(dbt, rows, as_of, others, stale)
     names = tuple(
         node.alias for node in dbt.manifest.nodes.values()
         if str(node.resource_type) == "model" and node.config.meta.get("publish")

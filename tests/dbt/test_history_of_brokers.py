@@ -1,13 +1,15 @@
-"""Whole days of Kite and Dhan through dbt and the publisher: who lists, who follows late."""
+"""Whole days of several brokers through dbt and the publisher: who lists, who follows late."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from exporters.postgres import capture_overrides
 from tests.dbt.broker_dumps import SMALL_DUMPS
 from tests.dbt.conftest import Dbt, with_feeds
 from tests.dbt.kite_rows import contract, row
@@ -24,6 +26,15 @@ def share(symbol: str, number: int, name: str) -> dict[str, str]:
 
 def dhan_share(symbol: str, number: int, name: str, series: str = "EQ") -> str:
     return f"NSE,E,{number},EQUITY,0,{symbol},1.0,{name},,,,10.0000,NA,ES,{series},{name}"
+
+
+def angel_share(symbol: str, number: int) -> dict[str, str]:
+    """A share as Angel One writes it: its name is its symbol, whatever company it is of."""
+    return {
+        "token": str(number), "symbol": f"{symbol}-EQ", "name": symbol, "expiry": "",
+        "strike": "-1.000000", "lotsize": "1", "instrumenttype": "", "exch_seg": "NSE",
+        "tick_size": "10.000000",
+    }  # fmt: skip
 
 
 def dhan_future(number: int, expiry: str = "2026-10-27") -> str:
@@ -53,6 +64,11 @@ DHAN_BE = dhan_share("SERIES", 15, "SERIES LTD", "BE")
 @pytest.fixture(scope="module")
 def both(dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
     return with_feeds(dbt, "kite,dhan", tmp_path_factory.mktemp("dbt"))
+
+
+@pytest.fixture(scope="module")
+def three(dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Dbt:
+    return with_feeds(dbt, "kite,angel_one,dhan", tmp_path_factory.mktemp("dbt"))
 
 
 @pytest.fixture
@@ -101,3 +117,40 @@ def test_brokers_list_and_follow_each_on_its_day_and_a_feed_may_be_off_for_a_day
         "select valid_from, valid_to from history.instrument_versions"
         " where tradingsymbol = 'OWN' and superseded_by is null order by 1",
     ) == [(DAYS[0], DAYS[3]), (DAYS[4], None)]
+
+
+@pytest.mark.parametrize("other", ["Angel One", "a Dhan that is stale", "a Dhan that is late"])
+def test_a_symbol_that_another_share_took_is_that_share_whatever_other_brokers_say(
+    three: Dbt, warehouse: Connection, tmp_path: Path, other: str
+) -> None:
+    def others(number: int) -> dict[str, Path]:
+        """What the others list, Angel One with TAKEN under a number, or Dhan as it was."""
+        angel_one = [angel_share("STAYS", 1)]
+        dhan = list(DHAN)
+        if other == "Angel One":
+            angel_one.append(angel_share("TAKEN", number))
+        else:
+            dhan.append(dhan_share("TAKEN", 12, "FIRST LTD"))
+        paths = {"angel_one": tmp_path / "angel_one.json", "dhan": tmp_path / "dhan.csv"}
+        paths["angel_one"].write_text(json.dumps(angel_one))
+        paths["dhan"].write_text("\n".join([HEADER, *dhan, ""]))
+        return paths
+
+    publish_day(three, warehouse, [*KITE, share("TAKEN", 12, "FIRST LTD")], DAYS[0], others(12))
+    warehouse.execute(
+        "update public.instruments set is_active = true where trading_symbol = 'TAKEN'"
+    )
+    capture_overrides(warehouse)
+    remembered = "select canonical_id from ops.subscription_overrides"
+    assert asked(warehouse, remembered) == [("NSE:TAKEN",)]
+    stale = ["dhan"] if other == "a Dhan that is stale" else []
+    publish_day(
+        three, warehouse, [*KITE, share("TAKEN", 13, "SECOND LTD")], DAYS[1], others(13), stale
+    )
+    one, two = (ids(warehouse, str(day)) for day in DAYS[:2])
+    assert one["STAYS"] == two["STAYS"]
+    assert one["TAKEN"] != two["TAKEN"]
+    assert asked(warehouse, remembered) == []
+    told = [event[:3] for event in events(warehouse, str(DAYS[1]))]
+    assert ("delisted", None, "NSE:TAKEN") in told
+    assert ("listed", None, "NSE:TAKEN") in told

@@ -15,6 +15,18 @@ departed as (
     select * from {{ ref('stg_published__departed_instruments') }}
 ),
 
+build_feeds as (
+    select * from {{ ref('stg_warehouse__build_feeds') }}
+),
+
+-- The rows of a broker whose dump is not of today say nothing of today. Kite's own do:
+-- its word holds until it says another.
+silent_brokers as (
+    select feed as broker
+    from build_feeds
+    where is_stale and feed <> 'kite'
+),
+
 -- What each broker says became of what. Kite is heard first: it spells `instruments`.
 said as (
     select distinct
@@ -23,7 +35,24 @@ said as (
         new_id,
         basis
     from paired
-    where basis is not null and new_id is not null and old_id is not null
+    where
+        basis is not null
+        and new_id is not null
+        and old_id is not null
+        and broker not in (select silent_brokers.broker from silent_brokers)
+),
+
+-- What Kite dropped and what it listed, without a reason to take the one for the other.
+dropped as (
+    select old_id as canonical_id
+    from paired
+    where broker = 'kite' and basis is null and old_id is not null
+),
+
+listed as (
+    select new_id as canonical_id
+    from paired
+    where broker = 'kite' and basis is null and new_id is not null
 ),
 
 -- The ids about which something else than "as it was" is said: arrived, gone, followed.
@@ -54,6 +83,8 @@ unchanged as (
             and candidate.exchange = published.exchange
             and candidate.broker_token = published.broker_token
             and candidate.canonical_id = published.canonical_id
+    where
+        candidate.broker not in (select silent_brokers.broker from silent_brokers)
 ),
 
 evidence as (
@@ -72,6 +103,23 @@ evidence as (
     from unchanged
 ),
 
+-- That Kite dropped the old one and listed the new one is a no, which no other broker
+-- overrules. Of a share in another series Kite may know no company, and another broker
+-- its ISIN.
+admitted as (
+    select
+        preference,
+        old_id,
+        new_id,
+        basis
+    from evidence
+    where
+        preference = 0
+        or basis = 'series'
+        or old_id not in (select dropped.canonical_id from dropped)
+        or new_id not in (select listed.canonical_id from listed)
+),
+
 preferred as (
     select
         preference,
@@ -80,7 +128,7 @@ preferred as (
         basis,
         min(preference) over (partition by new_id) as best_of_new,
         min(preference) over (partition by old_id) as best_of_old
-    from evidence
+    from admitted
 ),
 
 heard as (
