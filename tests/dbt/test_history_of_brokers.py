@@ -37,6 +37,14 @@ def angel_share(symbol: str, number: int) -> dict[str, str]:
     }  # fmt: skip
 
 
+def upstox_share(symbol: str, number: int, isin: str, name: str) -> dict[str, object]:
+    return {
+        "segment": "NSE_EQ", "name": name, "exchange": "NSE", "isin": isin,
+        "instrument_type": "EQ", "instrument_key": f"NSE_EQ|{isin}", "lot_size": 1,
+        "exchange_token": str(number), "tick_size": 10.0, "trading_symbol": symbol,
+    }  # fmt: skip
+
+
 def dhan_future(number: int, expiry: str = "2026-10-27") -> str:
     month = date.fromisoformat(expiry)
     return (
@@ -57,6 +65,13 @@ DHAN = [
     "NSE,I,501,INDEX,0,NIFTY OWN,1.0,NIFTY OWN,0001-01-01,,XX,0.0000,NA,X,X,NIFTY OWN",
     dhan_future(3),
 ]
+# A dump without a contract is refused.
+UPSTOX_OPTION = {
+    "segment": "BSE_FO", "name": "SENSEX", "exchange": "BSE", "expiry": 1787855399000,
+    "instrument_type": "PE", "underlying_symbol": "SENSEX", "instrument_key": "BSE_FO|835999",
+    "lot_size": 20, "exchange_token": "835999", "tick_size": 5.0, "strike_price": 67200.0,
+    "trading_symbol": "SENSEX 67200 PE 27 AUG 26",
+}  # fmt: skip
 DHAN_EQ = dhan_share("SERIES", 14, "SERIES LTD")
 DHAN_BE = dhan_share("SERIES", 15, "SERIES LTD", "BE")
 
@@ -154,3 +169,19 @@ def test_a_symbol_that_another_share_took_is_that_share_whatever_other_brokers_s
     told = [event[:3] for event in events(warehouse, str(DAYS[1]))]
     assert ("delisted", None, "NSE:TAKEN") in told
     assert ("listed", None, "NSE:TAKEN") in told
+
+
+def test_a_share_that_only_upstox_lists_goes_on_when_a_split_gives_it_another_isin(
+    dbt: Dbt, warehouse: Connection, tmp_path: Path
+) -> None:
+    with_upstox = with_feeds(dbt, "kite,upstox", tmp_path)
+    path = tmp_path / "upstox.json"
+    for day, isin in zip(DAYS, ["INE732I01013", "INE732I01021"], strict=False):
+        shares = [upstox_share("ANGELONE", 324, isin, "ANGEL ONE LIMITED")]
+        path.write_text(json.dumps([*shares, UPSTOX_OPTION]))
+        publish_day(with_upstox, warehouse, KITE, day, {"upstox": path})
+    one, two = (ids(warehouse, str(day)) for day in DAYS[:2])
+    assert one == two
+    assert events(warehouse, str(DAYS[1])) == [
+        ("token_moved", "upstox", "NSE:ANGELONE", "NSE_EQ|INE732I01013", "NSE_EQ|INE732I01021"),
+    ]

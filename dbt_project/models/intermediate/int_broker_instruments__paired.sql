@@ -22,6 +22,7 @@ differing as (
         coalesce(candidate.exchange, published.exchange) as exchange,
         candidate.broker_token as new_token,
         candidate.canonical_id as new_id,
+        candidate.exchange_token as new_exchange_token,
         candidate.tradingsymbol as new_symbol,
         candidate.name as new_name,
         {{ contract_underlying('candidate.canonical_id') }} as new_underlying,
@@ -40,6 +41,7 @@ differing as (
         {%- endif %}
         published.broker_token as old_token,
         published.canonical_id as old_id,
+        published.exchange_token as old_exchange_token,
         published.tradingsymbol as old_symbol,
         published.name as old_name,
         {{ contract_underlying('published.canonical_id') }} as old_underlying,
@@ -179,6 +181,7 @@ judged as (
         differing.exchange,
         differing.new_token,
         differing.new_id,
+        differing.new_exchange_token,
         differing.new_symbol,
         differing.new_name,
         differing.new_underlying,
@@ -189,6 +192,7 @@ judged as (
         differing.new_expiry,
         differing.old_token,
         differing.old_id,
+        differing.old_exchange_token,
         differing.old_symbol,
         differing.old_name,
         differing.old_isin,
@@ -208,7 +212,10 @@ judged as (
             when differing.is_spot
                 then
                     differing.is_index = (differing.old_id like 'INDEX:%')
-                    and coalesce(differing.new_isin = differing.old_isin, true)
+                    and (
+                        coalesce(differing.new_isin = differing.old_isin, true)
+                        or {{ same_company('differing', 'differing') }}
+                    )
             when differing.old_expiry < parameters.as_of_date then false
             when differing.new_underlying = differing.old_underlying
                 then
@@ -278,6 +285,7 @@ arrivals as (
         exchange,
         new_token,
         new_id,
+        new_exchange_token,
         new_symbol,
         new_name,
         new_underlying,
@@ -303,6 +311,7 @@ departures as (
         exchange,
         old_token,
         old_id,
+        old_exchange_token,
         old_symbol,
         old_name,
         old_isin,
@@ -321,8 +330,8 @@ departures as (
 ),
 
 -- The same contract under another token. Terms spell a derivative or an index whole; a
--- symbol of a share may have been given to another company, so that company or ISIN has
--- to agree as well.
+-- symbol of a share may have been given to another company, so that the company has to
+-- agree as well. Upstox's token is the ISIN, which a split changes.
 moved as (
     select
         arrivals.broker,
