@@ -171,10 +171,11 @@ adjustments as (
     group by 1, 2, 3, 4
 ),
 
--- Whether a token still names what it named. The exchange gives a token to another
--- contract once its own has expired, so of a living one just one term may have changed:
--- the strike (adjusted with its neighbours), the expiry by a few days (a holiday), or
--- the underlying's name.
+-- Whether a token still names what it named. A share may change its symbol and its name
+-- at once: where no ISIN says otherwise, its token is believed. The exchange gives a
+-- token to another contract once its own has expired, so of a living one just one term
+-- may have changed: the strike (adjusted with its neighbours), the expiry by a few days
+-- (a holiday), or the underlying's name.
 judged as (
     select
         differing.broker,
@@ -212,10 +213,19 @@ judged as (
             when differing.is_spot
                 then
                     differing.is_index = (differing.old_id like 'INDEX:%')
-                    and (
-                        coalesce(differing.new_isin = differing.old_isin, true)
-                        or {{ same_company('differing', 'differing') }}
-                    )
+                    and case
+                        when differing.is_index then true
+                        when differing.new_isin <> differing.old_isin
+                            then {{ same_company('differing', 'differing') }}
+                        -- A bond without a name may have taken another's token.
+                        else
+                            differing.new_isin = differing.old_isin
+                            or differing.new_symbol = differing.old_symbol
+                            or (
+                                btrim(differing.new_name) <> ''
+                                and btrim(differing.old_name) <> ''
+                            )
+                    end is true
             when differing.old_expiry < parameters.as_of_date then false
             when differing.new_underlying = differing.old_underlying
                 then
