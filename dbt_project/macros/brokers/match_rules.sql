@@ -4,7 +4,8 @@
 
     match_reason() stands in int_broker_instruments__matched, over
     - kept: the row, with its id spelled from terms;
-    - ids: the instrument of that very id, if the feeds before it list one;
+    - ids: the instrument of that very id, if the feeds before it list one; of a share what
+      they tell of it: its exchange tokens, its ISINs and its companies;
     - tokens: the instrument that its exchange token is at the feeds before it;
     - underlyings: its underlying, if the feeds before it list any contract on it. -#}
 
@@ -43,6 +44,15 @@
             then 'series not told, exchange token not listed before'
         when ids.canonical_id is not null and kept.exchange_token is null
             then 'no exchange token'
+        -- A symbol is all that there is to a share's terms, and exchanges reuse those.
+        when
+            kept.exchange_token <> all(ids.share_tokens)
+            and not coalesce(
+                kept.isin = any(ids.isins),
+                kept.company = any(ids.companies),
+                false
+            )
+            then 'exchange tokens differ, and neither ISIN nor name agrees'
         when ids.canonical_id is not null then 'exchange token not listed before'
         when kept.token_class = 'contract' and underlyings.underlying is null
             then 'underlying not listed before'
@@ -65,6 +75,7 @@
         when
             {{ reason }} in (
                 'exchange token is another instrument',
+                'exchange tokens differ, and neither ISIN nor name agrees',
                 'series not told, exchange token not listed before',
                 'an index of this name is on another exchange'
             )

@@ -39,6 +39,10 @@ kept as (
         instruments.underlying,
         instruments.series,
         instruments.isin,
+        case
+            when instruments.kind = 'cash'
+                then {{ company('instruments.name', 'instruments.underlying') }}
+        end as company,
         instruments.is_alias,
         instruments.is_series_told,
         repeated.line_number is not null as is_id_repeated
@@ -61,6 +65,12 @@ listed_0 as (
         kite_instruments.kind,
         kite_instruments.underlying,
         null::text as isin,
+        case
+            when kite_instruments.kind = 'cash'
+                then {{ company(
+                    'kite_instruments.name', 'kite_instruments.underlying'
+                ) }}
+        end as company,
         true as is_series_told,
         case
             when kite_instruments.kind in ('future', 'option') then 'contract'
@@ -85,7 +95,13 @@ listed_0 as (
 ids_{{ loop.index }} as (
     select
         canonical_id,
-        min(exchange) as exchange
+        min(exchange) as exchange,
+        -- What tells one share of a symbol from another.
+        array_agg(exchange_token) filter (
+            where kind = 'cash' and exchange_token is not null
+        ) as share_tokens,
+        array_agg(isin) filter (where kind = 'cash' and isin is not null) as isins,
+        array_agg(company) filter (where company is not null) as companies
     from {{ before }}
     group by canonical_id
 ),
@@ -122,6 +138,7 @@ judged_{{ loop.index }} as (
         kept.kind,
         kept.underlying,
         kept.isin,
+        kept.company,
         kept.is_series_told,
         kept.token_class,
         kept.exchange_token,
@@ -158,6 +175,7 @@ decided_{{ loop.index }} as (
         judged.kind,
         judged.underlying,
         judged.isin,
+        judged.company,
         judged.is_series_told,
         judged.token_class,
         judged.exchange_token,
@@ -182,6 +200,7 @@ listed_{{ loop.index }} as (
         kind,
         underlying,
         isin,
+        company,
         is_series_told,
         token_class,
         exchange_token
@@ -193,7 +212,9 @@ listed_{{ loop.index }} as (
         exchange,
         kind,
         underlying,
-        isin,
+        -- A row without a number does not tell whose the number is.
+        case when exchange_token is not null then isin end as isin,
+        case when exchange_token is not null then company end as company,
         is_series_told,
         token_class,
         -- A number that is known already keeps its first owner's word for it.
