@@ -2,6 +2,11 @@ with instruments as (
     select * from {{ ref('instruments') }}
 ),
 
+-- The day of the publication, where Kite is stood in for too: some feed is of that day.
+days as (
+    select max(as_of_date) as as_of_date from {{ ref('broker_coverage') }}
+),
+
 listed as (
     select
         exchange,
@@ -19,23 +24,36 @@ listed as (
 
 final as (
     select
-        exchange,
-        underlying,
-        kind,
-        expiry_date,
-        row_number() over (
-            partition by exchange, underlying, kind
-            order by expiry_date
-        ) as expiry_rank,
-        expiry_date = max(expiry_date) over (
+        listed.exchange,
+        listed.underlying,
+        listed.kind,
+        listed.expiry_date,
+        case
+            when listed.expiry_date >= days.as_of_date
+                then
+                    row_number() over (
+                        partition by
+                            listed.exchange,
+                            listed.underlying,
+                            listed.kind,
+                            listed.expiry_date >= days.as_of_date
+                        order by listed.expiry_date
+                    )
+        end as expiry_rank,
+        listed.expiry_date = max(listed.expiry_date) over (
             partition by
-                exchange, underlying, kind, date_trunc('month', expiry_date)
+                listed.exchange,
+                listed.underlying,
+                listed.kind,
+                date_trunc('month', listed.expiry_date)
         ) as is_last_of_month,
-        contracts,
-        strikes,
-        lowest_lot_size,
-        highest_lot_size
+        listed.contracts,
+        listed.strikes,
+        listed.lowest_lot_size,
+        listed.highest_lot_size
     from listed
+    -- one row of a day
+    cross join days
 )
 
 select * from final
