@@ -171,6 +171,42 @@ def test_a_lost_row_of_another_broker_is_refused(
     assert damaged.execute(query).fetchall() != []
 
 
+ALIAS_DAMAGES = {
+    "a feed that does not exist": "update candidate.instrument_aliases set feed = 'dahn'",
+    "a feed of nobody": "update candidate.instrument_aliases set feed = null",
+    "Kite's own": "update candidate.instrument_aliases set feed = 'kite'",
+    "a blank exchange": "update candidate.instrument_aliases set exchange = ' '",
+    "an exchange with a blank at its end": "update candidate.instrument_aliases"
+    " set exchange = exchange || ' '",
+    "small letters": "update candidate.instrument_aliases set spelling = lower(spelling)",
+    "a spelling with a blank before it": "update candidate.instrument_aliases"
+    " set spelling = ' ' || spelling",
+    "a blank spelling": "update candidate.instrument_aliases set spelling = ''",
+    "an id that is no index's": "update candidate.instrument_aliases"
+    " set canonical_id = 'NSE:' || spelling",
+    "an id of no name": "update candidate.instrument_aliases set canonical_id = 'INDEX:'",
+    "no id": "update candidate.instrument_aliases set canonical_id = null",
+    "an alias of two ids": "insert into candidate.instrument_aliases"
+    " select feed, exchange, spelling, 'INDEX:OTHER', comment from candidate.instrument_aliases"
+    " limit 1",
+    "no aliases": "delete from candidate.instrument_aliases",
+}
+
+
+@pytest.mark.usefixtures("statuses")
+@pytest.mark.parametrize("damage", ALIAS_DAMAGES)
+def test_a_seed_of_aliases_that_cannot_be_used_is_refused(
+    dbt_of_every_feed: Dbt, damaged: Database, damage: str
+) -> None:
+    query = dbt_of_every_feed.compiled("seeds_can_be_used")
+    assert damaged.execute(query).fetchall() == []
+    statement = ALIAS_DAMAGES[damage]
+    if statement.startswith("update"):
+        statement += " where spelling = 'BSE CD'"
+    assert damaged.execute(statement).rowcount >= 1
+    assert {row["seed"] for row in damaged.execute(query)} == {"instrument_aliases"}
+
+
 @pytest.mark.usefixtures("statuses")
 def test_the_aliases_lead_to_one_index_each(database: Database) -> None:
     found = rows_of(database, "select * from candidate.instrument_aliases")

@@ -1,6 +1,6 @@
 -- The seeds are edited by hand: a blank, a repeat or a wrong word in one would quietly
--- drop an underlying from a trader's subscription or switch off the check of a
--- segment.
+-- drop an underlying from a trader's subscription, switch off the check of a segment or
+-- leave an index of another broker without its instrument.
 with filters as (
     select
         filter,
@@ -23,7 +23,16 @@ segments as (
         kind,
         token_low_byte
     from {{ ref('exchange_segments') }}
-)
+){% if other_feeds() %},
+
+aliases as (
+    select
+        feed,
+        exchange,
+        spelling,
+        canonical_id
+    from {{ ref('instrument_aliases') }}
+){% endif %}
 
 select
     'subscription_filters' as seed,
@@ -80,6 +89,34 @@ where
     coalesce(kind, '') not in ('index', 'cash', 'future', 'option')
     or token_low_byte not between 0 and 255
 union all
+{% if other_feeds() -%}
+select
+    'instrument_aliases' as seed,
+    concat_ws(',', feed, exchange, spelling, canonical_id) as seed_row,
+    'a feed, an exchange, a spelling in capitals and INDEX:... are expected' as problem
+from aliases
+where
+    coalesce(feed, '') not in (
+        {%- for feed in (['angel_one', 'dhan', 'upstox'] + other_feeds()) | unique %}
+        '{{ feed }}'{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+    or coalesce(btrim(exchange), '') = ''
+    or exchange <> btrim(exchange)
+    or coalesce(btrim(spelling), '') = ''
+    or spelling <> upper(btrim(spelling))
+    or coalesce(canonical_id, '') !~ '^INDEX:[^ ]'
+    or canonical_id <> btrim(canonical_id)
+union all
+select
+    'instrument_aliases' as seed,
+    concat_ws(',', feed, exchange, spelling) as seed_row,
+    'stands here more than once' as problem
+from aliases
+group by feed, exchange, spelling
+having count(*) > 1
+union all
+{% endif -%}
 select
     seeds.seed,
     null as seed_row,
@@ -99,5 +136,12 @@ from (
         'exchange_segments' as seed,
         count(*) as seed_rows
     from segments
+    {%- if other_feeds() %}
+    union all
+    select
+        'instrument_aliases' as seed,
+        count(*) as seed_rows
+    from aliases
+    {%- endif %}
 ) as seeds
 where seeds.seed_rows = 0
