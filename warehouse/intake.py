@@ -108,7 +108,9 @@ def _stand_in(
         found = FeedDump(feed, None, context.as_of, trouble=error)
     else:
         found = FeedDump(feed, dump, known.as_of_date, known.load_id, error)
-    context.stages.display.warn(_told(found))
+    context.stages.display.warn(
+        _told(found, was_published=known is not None and known.load_id is not None)
+    )
     return found
 
 
@@ -119,10 +121,13 @@ def _require_news(found: Sequence[FeedDump]) -> None:
         raise troubles[0]
 
 
-def _told(found: FeedDump) -> str:
+def _told(found: FeedDump, *, was_published: bool) -> str:
     kept = f"its rows of {found.as_of} stay, marked stale"
     if found.dump is None:
-        kept = "nothing of it was ever published, so it is left out"
+        trouble = (
+            "its archived dump is gone" if was_published else "it was not in the last publication"
+        )
+        kept = f"{trouble}, so it is left out"
     return f"{found.feed.title} has no dump for today: {kept} ({found.told_trouble})"
 
 

@@ -319,7 +319,7 @@ def test_a_feed_that_never_came_is_left_out_and_told(published: Published) -> No
     at = published.at
     told = {"FEEDS": "kite,dhan", "DHAN_SOURCE": "not-there-yet.csv"}
     done = at.sync(published.next_dump, "--as-of", DAY_TWO, **told).ok()
-    assert "nothing of it was ever published, so it is left out" in done.out
+    assert "it was not in the last publication, so it is left out" in done.out
     assert at.execute("select distinct broker from marts.broker_instruments") == [("kite",)]
 
 
