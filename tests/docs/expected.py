@@ -77,7 +77,7 @@ def lots_over_time(market: Market) -> Rows:
                 found.setdefault(key, {"first": [], "second": []})[day].append(row)
     told: Rows = []
     for (expiry, kind), rows in sorted(found.items()):
-        contracts = len({row["instrument_token"] for day in rows.values() for row in day})
+        contracts = len({row["tradingsymbol"] for day in rows.values() for row in day})
         if not rows["second"]:
             told.append((expiry, kind, int(OLD_LOT), contracts, FIRST, SECOND))
         elif not rows["first"]:
@@ -92,8 +92,11 @@ def lots_over_time(market: Market) -> Rows:
 
 def listings(market: Market) -> Rows:
     """What came and went: contracts that expired and their successors, and two shares."""
-    before = {row["instrument_token"]: row for row in market.first}
-    after = {row["instrument_token"]: row for row in market.second}
+    moved = market.moved["tradingsymbol"]
+    before, after = (
+        {row["instrument_token"]: row for row in rows if row["tradingsymbol"] != moved}
+        for rows in (market.first, market.second)
+    )
     came = [row for token, row in after.items() if token not in before and row["expiry"]]
     gone = [row for token, row in before.items() if token not in after and row["expiry"]]
     assert all(row["expiry"] == FIRST.isoformat() for row in gone)
@@ -177,12 +180,14 @@ def changes(market: Market) -> Rows:
             ("expired", "NFO", went, went),
             ("listed", "NFO", came, came),
             ("lot_changed", "NFO", lots, lots),
+            ("token_changed", "NFO", 1, 1),
         ]
     )
 
 
 def events_of_subscriptions(market: Market) -> Rows:
-    found = {event: rows for event, _, rows, _ in changes(market)}
+    called = {"token_changed": "token_moved"}
+    found = {called.get(change, change): rows for change, _, rows, _ in changes(market)}
     return [(SECOND, event, found[event]) for event in sorted(found)]
 
 

@@ -59,6 +59,7 @@ class Market:
         second: those of the second; one more row there does not type.
         acme: Acme's rows of the second day; its last four go no further.
         shares: what happens to a share, and its row before (after, of what is listed).
+        moved: a subscribed contract on the second day, under another token than before.
         odd: the symbol that does not say its terms, on both days.
         differing: Kite's rows of the second day of which Acme says something else, by what.
     """
@@ -67,6 +68,7 @@ class Market:
     second: list[Row]
     acme: list[Row]
     shares: dict[str, Row]
+    moved: Row
     odd: str
     differing: dict[str, Row]
 
@@ -85,11 +87,13 @@ def market() -> Market:
             row["lot_size"] = NEW_LOT
         if row["name"] == ADJUSTED and row["instrument_type"] != "FUT":
             _adjust(row)
+    moved = next(row for row in second if row["tradingsymbol"] == "NIFTY26SEPFUT")
+    _give_token(moved, 7_900_004, low_byte=2)
     puts = [row for row in second if row["name"] == "INFY" and row["instrument_type"] == "PE"]
     future = next(row for row in second if row["tradingsymbol"] == "MIDCPNIFTY26OCTFUT")
     words = ("lot_size", "tick_size_inr", "no lot", "strike")
     differing = {**dict(zip(words, puts, strict=False)), "expiry_date": future}
-    return Market(first, second, acme(second, differing), shares, odd, differing)
+    return Market(first, second, acme(second, differing), shares, moved, odd, differing)
 
 
 def untyped(rows: Sequence[Row]) -> Row:
@@ -118,9 +122,9 @@ def _change_shares(first: list[Row], second: list[Row]) -> dict[str, Row]:
     return shares
 
 
-def _give_token(row: Row, exchange_token: int) -> None:
+def _give_token(row: Row, exchange_token: int, low_byte: int = 1) -> None:
     row["exchange_token"] = str(exchange_token)
-    row["instrument_token"] = str(exchange_token * 256 + 1)
+    row["instrument_token"] = str(exchange_token * 256 + low_byte)
 
 
 def _adjust(row: Row) -> None:
