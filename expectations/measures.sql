@@ -206,6 +206,24 @@ with feeds as (
     select unnest({other_feeds}::text [])
 ),
 
+-- The first day on which the very file of each feed was had: a broker that serves an old one day
+-- after day lands it anew each time. Kite's is judged by dump-is-new.
+builds as (
+    select
+        build.feed,
+        build.load_id,
+        build.as_of_date,
+        build.is_stale,
+        least(build.as_of_date, min(same.as_of_date)) as same_file_since
+    from {build_feeds} as build
+    -- one to one, or none
+    left join {loads} as own on build.load_id = own.load_id and build.feed <> 'kite'
+    -- one to every landing of the same bytes
+    left join {loads} as same
+        on own.feed = same.feed and own.sha256 = same.sha256 and same.status = 'landed'
+    group by build.feed, build.load_id, build.as_of_date, build.is_stale
+),
+
 published as (
     select broker, sum(rows_in_dump) as rows
     from measure_exchanges
@@ -242,9 +260,10 @@ select
     build.load_id,
     build.as_of_date,
     build.is_stale,
+    build.same_file_since,
     (
         select count(*)
-        from generate_series(build.as_of_date + 1, {as_of}::date, interval '1 day') as days (day)
+        from generate_series(build.same_file_since + 1, {as_of}::date, interval '1 day') as days (day)
         where extract(isodow from days.day) < 6
     ) as trading_days_old,
     landed.rows as landed,
@@ -255,7 +274,7 @@ select
     coalesce(covered.rows, 0)::bigint as covered
 from feeds
 -- one to one, or none: the marts may hold a broker that is no feed of this build
-left join {build_feeds} as build on feeds.feed = build.feed
+left join builds as build on feeds.feed = build.feed
 left join {landed_feeds} as landed on feeds.feed = landed.feed
 left join published on feeds.feed = published.broker
 left join rejected on feeds.feed = rejected.feed

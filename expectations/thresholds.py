@@ -26,7 +26,8 @@ class Thresholds:
         focus_expiries_min: option expiries still to come that each focus underlying must have.
         expiry_moved_days: an expiry of a focus underlying may move by this many days (a holiday)
             before the gate says that it was lost.
-        feed_stale_days: trading days that a broker's last good dump may stand in for a new one.
+        feed_stale_days: trading days that a broker's last good dump may stand in for a new one,
+            and that a broker may serve the same file.
         feed_conflicts_max_ratio: rows of a broker whose token names another contract elsewhere, as
             a part of its rows.
         feed_matched_min_ratio: of a broker's rows in an exchange that an earlier feed lists too,

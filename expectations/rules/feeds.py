@@ -66,26 +66,37 @@ RULES: Final[tuple[Rule, ...]] = (
             select
                 count(*) as evaluated,
                 (array_agg(feed order by trading_days_old desc, feed))[1] as oldest,
-                min(as_of_date) as oldest_date,
+                min(same_file_since) as oldest_date,
                 max(trading_days_old) as days
             from measure_feeds
             where load_id is not null
         """,
         unexpected="""
-            select feed, as_of_date as dump_of, {as_of} as as_of_date, trading_days_old
+            select
+                feed,
+                case
+                    when as_of_date > {as_of} then 'its dump is of a later day'
+                    when same_file_since < as_of_date
+                        then 'the broker has served the same file since ' || same_file_since
+                    else 'its last good dump stands in'
+                end as trouble,
+                as_of_date as dump_of,
+                {as_of} as as_of_date,
+                trading_days_old
             from measure_feeds
             where
                 load_id is not null
                 and (trading_days_old > {feed_stale_days} or as_of_date > {as_of})
             order by trading_days_old desc, feed
         """,
-        observed="{evaluated} feeds; the oldest dump is {oldest}'s of {oldest_date}, trading days "
-        "behind: {days}",
-        limit="at most {feed_stale_days} trading days behind the as-of day, and not ahead of it",
+        observed="{evaluated} feeds; the oldest dump is {oldest}'s, first had for {oldest_date}, "
+        "trading days behind: {days}",
+        limit="at most {feed_stale_days} trading days behind the as-of day, and not ahead of it; "
+        "the same file again is no newer dump",
         explanation="Contracts were listed, and lots and tokens changed, since that dump: an order "
         "by it may be refused, or meet another contract.",
-        action="Find out why the broker's dump cannot be had (the run's warnings say it), or take "
-        "the feed out of FEEDS until it can.",
+        action="Find out why no new dump can be had (the run's warnings say it, or the broker "
+        "rebuilds its file no more), or take the feed out of FEEDS until one can.",
     ),
     Rule(
         id="feeds-current",

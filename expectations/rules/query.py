@@ -62,6 +62,7 @@ def placeholders(request: AuditRequest, situation: Situation) -> dict[str, sql.C
             request, "active_subscriptions", exists=situation.has_published_subscriptions
         ),
         "build_feeds": _build_feeds(situation),
+        "loads": _loads(situation),
         "landed_feeds": _landed_feeds(request, situation),
         "broker_changes": _broker_changes(request, situation),
     } | {name: _literal(value) for name, value in values.items()}
@@ -82,6 +83,15 @@ def _build_feeds(situation: Situation) -> sql.Composable:
     return sql.SQL(
         "(select null::text as feed, null::bigint as load_id, null::date as as_of_date, "
         "null::boolean as is_stale where false)"
+    )
+
+
+def _loads(situation: Situation) -> sql.Composable:
+    if situation.has_ledgers:
+        return sql.Identifier("ops", "loads")
+    return sql.SQL(
+        "(select null::bigint as load_id, null::text as feed, null::text as sha256, "
+        "null::date as as_of_date, null::text as status where false)"
     )
 
 

@@ -170,13 +170,25 @@ def publish(connection: psycopg.Connection, expired: Iterable[Row] = ()) -> None
     connection.execute(
         """
         create schema if not exists ops;
-        create table ops.loads (load_id bigint, sha256 text);
+        create table ops.loads (
+            load_id bigint, feed text, sha256 text, as_of_date date, status text
+        );
         create table ops.build_parameters (load_id bigint);
         create table ops.publications (publication_id bigint, as_of_date date, dump_sha256 text);
-        insert into ops.loads values (1, repeat('a', 64)), (2, repeat('b', 64));
         insert into ops.build_parameters values (2);
         """
     )
+    # Kite's last dump and this one, and the other brokers' of today.
+    for load_id, feed, byte, day in (
+        (1, "kite", "a", AS_OF - timedelta(days=3)),
+        (2, "kite", "b", AS_OF),
+        (3, "dhan", "c", AS_OF),
+        (4, "upstox", "d", AS_OF),
+    ):
+        connection.execute(
+            "insert into ops.loads values (%s, %s, repeat(%s, 64), %s, 'landed')",
+            (load_id, feed, byte, day),
+        )
     connection.execute(
         "insert into ops.publications values (1, %s, repeat('a', 64))", (AS_OF - timedelta(days=3),)
     )

@@ -108,6 +108,45 @@ def test_a_weekend_does_not_age_a_dump(
     assert audit(healthy_dsn)["feeds-fresh"].status == status
 
 
+SERVED_BEFORE = (
+    "insert into ops.loads values (0, '{feed}', repeat('{byte}', 64), date '{day}', '{status}')"
+)
+
+
+@pytest.mark.parametrize(
+    ("days", "status"), [(3, "passed"), (4, "passed"), (5, "passed"), (6, "failed"), (7, "failed")]
+)
+def test_the_same_file_again_is_no_newer_dump(
+    audit: Audit, execute: Execute, healthy_dsn: str, days: int, status: str
+) -> None:
+    """A file may be the same over a weekend; one that is served for a week is as old as it is."""
+    day = builder.AS_OF - timedelta(days=days)
+    execute(SERVED_BEFORE.format(feed="dhan", byte="c", day=day, status="landed"))
+    found = audit(healthy_dsn)["feeds-fresh"]
+    assert found.status == status
+    assert f"dhan's, first had for {day}" in found.observed
+    if status == "failed":
+        (sample,) = found.samples
+        assert sample["trouble"] == f"the broker has served the same file since {day}"
+
+
+@pytest.mark.parametrize(
+    ("feed", "byte", "status"),
+    [
+        pytest.param("dhan", "e", "landed", id="another-file"),
+        pytest.param("upstox", "c", "landed", id="another-feed"),
+        pytest.param("dhan", "c", "refused", id="never-landed"),
+        pytest.param("kite", "b", "landed", id="kite"),
+    ],
+)
+def test_what_is_not_the_same_file_of_the_feed_does_not_age_it(
+    audit: Audit, execute: Execute, healthy_dsn: str, feed: str, byte: str, status: str
+) -> None:
+    day = builder.AS_OF - timedelta(days=30)
+    execute(SERVED_BEFORE.format(feed=feed, byte=byte, day=day, status=status))
+    assert audit(healthy_dsn)["feeds-fresh"].status == "passed"
+
+
 def test_contracts_of_another_broker_that_expired_since_are_no_loss(
     audit: Audit, execute: Execute, healthy_dsn: str
 ) -> None:
