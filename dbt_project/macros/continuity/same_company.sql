@@ -2,8 +2,8 @@
     issuers (the first seven characters of India's) are not. An issuer gives a share a new
     ISIN when it splits it, and a new bond one as well: what kept its id and exchange token
     is the same, and so is what has the name, as where no ISIN is told. A name has to say
-    more than the symbol: Angel One's is the symbol without its series, whatever company
-    that is of. -#}
+    more than the symbol (Angel One's is the symbol without its series, whatever company
+    that is of), but for Kite's, who names companies: some are called like their symbol. -#}
 {% macro same_company(new, old) -%}
     case
         when {{ new }}.new_isin = {{ old }}.old_isin then true
@@ -16,10 +16,13 @@
         else
             coalesce(
                 btrim({{ new }}.new_name) = btrim({{ old }}.old_name)
-                and btrim({{ new }}.new_name) not in (
-                    '',
-                    btrim({{ new }}.new_symbol),
-                    regexp_replace(btrim({{ new }}.new_symbol), '-[A-Z0-9]{2}$', '')
+                and btrim({{ new }}.new_name) <> ''
+                and (
+                    {{ new }}.broker = 'kite'
+                    or btrim({{ new }}.new_name) not in (
+                        btrim({{ new }}.new_symbol),
+                        regexp_replace(btrim({{ new }}.new_symbol), '-[A-Z0-9]{2}$', '')
+                    )
                 ),
                 false
             )
