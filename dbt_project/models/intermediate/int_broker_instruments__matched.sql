@@ -45,14 +45,24 @@ kept as (
         end as company,
         instruments.is_alias,
         instruments.is_series_told,
-        repeated.line_number is not null as is_id_repeated
+        repeated_ids.line_number is not null as is_id_repeated
     from instruments
     -- one to one, or none
-    left join repeated
+    left join repeated as repeated_ids
         on
-            instruments.broker = repeated.broker
-            and instruments.line_number = repeated.line_number
-    where repeated.repeats is distinct from 'token'
+            instruments.broker = repeated_ids.broker
+            and instruments.line_number = repeated_ids.line_number
+    -- Asked so, the planner knows that nearly all rows stay; of a left join and what it
+    -- did not find, it believes that one does.
+    where
+        not exists (
+            select 1
+            from repeated as repeated_tokens
+            where
+                instruments.broker = repeated_tokens.broker
+                and instruments.line_number = repeated_tokens.line_number
+                and repeated_tokens.repeats = 'token'
+        )
 ),
 
 -- What the feeds so far list: first Kite's rows, then each feed's as they were matched.
