@@ -73,7 +73,7 @@ OWN = {
     ("angel_one", "token"): {"itself": 123_144, "several exchanges": 6_442},
     ("dhan", "symbol"): {"itself": 124_418, "repeated": 56_104, NSES: 2_306, IN_CASH: 274},
     ("dhan", "exchange:symbol"): {"itself": 178_876, "repeated": 4_132, ID: 8, UNLISTED: 86},
-    ("dhan", "token"): {"itself": 142_070, "several exchanges": 41_036},
+    ("dhan", "token"): {"itself": 142_066, "several exchanges": 41_036},
     ("upstox", "symbol"): {"itself": 102_825, "repeated": 19_133, NSES: 2_445, IN_CASH: 597},
     ("upstox", "exchange:symbol"): {"itself": 124_801, "repeated": 3, ID: 6, UNLISTED: 190},
     ("upstox", "token"): {"itself": 125_000},
@@ -83,8 +83,8 @@ OWN = {
 ANOTHER_DAY = "its own word, for another day of the month"
 AT_ANOTHER_EXCHANGE = "its own word, at another exchange"
 IN_OTHER_SERIES = "its own word for another in the cash market"
-FOUND_ELSEWHERE = {"zerodha": 183_322, "angel_one": 75_249, "dhan": 112_332, "upstox": 183_699}
-LISTED_ELSEWHERE = {"zerodha": 184_018, "angel_one": 75_637, "dhan": 112_362, "upstox": 184_101}
+FOUND_ELSEWHERE = {"zerodha": 183_319, "angel_one": 75_249, "dhan": 112_332, "upstox": 183_699}
+LISTED_ELSEWHERE = {"zerodha": 184_015, "angel_one": 75_637, "dhan": 112_362, "upstox": 184_101}
 
 
 @dataclass(frozen=True, slots=True)
